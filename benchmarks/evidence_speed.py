@@ -52,7 +52,7 @@ def renamed(row: dict[str, str], copy: int) -> dict[str, str]:
 
 
 def one_outcome(root: Path, studies: int) -> None:
-    """Replace the store by ``studies`` copies of one shipped two-arm trial that report one outcome."""
+    """Replace the store by copies of one shipped two-arm trial and outcome, ten times as large, results spread."""
     folder = root / "evidence"
     for name in ("risk_of_bias.csv", "registrations.csv", "seed_claims.csv", "not_loaded.csv", "ln_targets.csv"):
         header = (folder / name).read_text(encoding="utf-8").splitlines()[0]
@@ -66,8 +66,9 @@ def one_outcome(root: Path, studies: int) -> None:
             for copy in range(studies):
                 for row in rows:
                     new = renamed(row, copy)
-                    if name == "outcomes.csv" and row["arm_id"].endswith(".msc"):
-                        new["value"] = str(copy * 5 % 12)
+                    if name == "outcomes.csv":
+                        events = copy * 5 % 12 if row["arm_id"].endswith(".msc") else int(row["value"])
+                        new |= {"value": str(10 * events), "n_analysed": str(10 * int(row["n_analysed"]))}
                     writer.writerow(new)
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from stroma.cli.evidence import app
 from stroma.errors import StromaError
 from stroma.evidence.adding import add_study
+from stroma.evidence.comparisons import find_comparisons
 from stroma.evidence.meta_analysis import Analysis, analyse
 from stroma.evidence.pooling import FAMILY, pool, regress, subgroups
 from stroma.evidence.robustness import meta_regression, sensitivity, subgroup_tests
@@ -107,3 +108,14 @@ def test_the_command_prints_them(library: Path, monkeypatch: pytest.MonkeyPatch)
     assert any(note.startswith("ia: k = 2") for note in told["notes"])
     lines = csv.reader(io.StringIO(CliRunner().invoke(app, ["export", "--outcome", "overall_remission"]).stdout))
     assert {"one2018", "versus2023"} <= {line[0] for line in lines}
+
+
+def test_a_study_that_is_not_used_says_what_it_lacks() -> None:
+    skipped = {row.study_id: row.reason for row in analyse(load_evidence(), "sledai").comparisons.skipped}
+    assert skipped["liang2010"] == "no control group with a number at the same visit"
+    evidence = load_evidence()
+    fistula = {row.study_id: row.reason for row in find_comparisons(
+        evidence, "combined_remission", "log_risk_ratio").skipped}
+    assert fistula["panes2016"] == "number of patients not stated"
+    womac = {row.study_id: row.reason for row in find_comparisons(evidence, "womac_total", "mean_difference").skipped}
+    assert womac["leews2019"] == "reported as direction only"

@@ -237,9 +237,11 @@ def _compare(rows: list[Outcome], measure: str, day: float | None, wanted: froze
     if measure in SINGLE_ARM:
         statistics = statistics[:1] if measure in _SHARES else (_CHANGES,)
     single = measure in SINGLE_ARM
-    reason = f"no numbers for {measure}"
+    reason = _no_number(usable, [name for names in statistics for name in names])
     for names in statistics:
         candidates = [row for row in usable if row.statistic in names and row.n is not None]
+        if not candidates:
+            continue
         groups = _visits(candidates, day, wanted, single)
         if isinstance(groups, str):
             reason = groups
@@ -249,6 +251,13 @@ def _compare(rows: list[Outcome], measure: str, day: float | None, wanted: froze
             return answer
         reason = answer
     return reason
+
+
+def _no_number(rows: Sequence[Outcome], statistics: Sequence[str]) -> str:
+    """Say why no row can be pooled: the number of patients is missing, or the report has another statistic."""
+    if any(row.statistic in statistics for row in rows):
+        return "number of patients not stated"
+    return f"reported as {', '.join(sorted({row.statistic for row in rows}))} only"
 
 
 @dataclass(frozen=True)
@@ -262,8 +271,6 @@ class _Visit:
 
 def _visits(rows: list[Outcome], day: float | None, wanted: frozenset[str], single: bool) -> _Visit | str:
     """Choose the subgroup with most patients and the visit nearest the wanted day."""
-    if not rows:
-        return "no number with a denominator"
     places: dict[tuple[str, float | None], list[Outcome]] = defaultdict(list)
     for row in rows:
         places[row.subgroup, row.time_day].append(row)
