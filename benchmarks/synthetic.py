@@ -79,7 +79,7 @@ START = {
 
 
 def model(copies: int = 1) -> OdeModel:
-    """Return a model of ``40 * copies`` states; copies are joined in a ring through their TNF."""
+    """Return a model of ``40 * copies`` states; copies are joined in a ring through their TNF and start differently."""
     states: list[str] = []
     rates: list[sympy.Expr] = []
     starts: list[sympy.Expr] = []
@@ -95,7 +95,7 @@ def model(copies: int = 1) -> OdeModel:
         for name, text in texts.items():
             states.append(name + local)
             rates.append(sympy.sympify(text, names))
-            starts.append(sympy.Float(START.get(name, 0.0)))
+            starts.append(sympy.Float(START.get(name, 0.0) * (1 + 0.2 * copy)))
     return OdeModel(f"synthetic{40 * copies}", tuple(states), tuple(VALUES), tuple(assignments), tuple(rates),
                     tuple(starts))
 

@@ -119,14 +119,14 @@ class RegistryRecord:
 
 
 def find_record(nct_id: str, folder: Path) -> Path:
-    """Return the file of a registration.
+    """Return the file of a registration; small letters in its id are read as capitals.
 
     Raises
     ------
     StromaError
         E403 if ``folder`` has no record of this id.
     """
-    path = folder / f"{nct_id}.json"
+    path = folder / f"{nct_id.strip().upper()}.json"
     if not path.is_file():
         known = [p.stem for p in folder.glob("NCT*.json")]
         hint = nearest(nct_id, known) or "known: " + ", ".join(sorted(known))

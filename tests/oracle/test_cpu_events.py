@@ -89,3 +89,19 @@ def test_events_without_end_are_given_up_and_leave_others_alone() -> None:
     got = solve(asked(model, [[1.0], [-1.0]], [0.5, 3.0]))
     assert got.status.tolist() == [Status.MAX_STEPS, Status.OK]
     assert np.allclose(got.values[1, :, 0], [-1.5, -4.0])
+
+
+def test_events_that_crowd_together_are_got_through() -> None:
+    """u rises and d falls at rate 1; u > d puts u back to 1/5: ever sooner, until both meet there at t = 4/5."""
+    back = Event("back", X > Y, (("x", sympy.Rational(1, 5)),))
+    model = OdeModel("crowd", ("x", "y"), ("k",), (), (K, -K), (ZERO, ONE), events=(back,))
+    got = solve(asked(model, [[1.0]], [0.45, 0.6, 1.0]))
+    assert got.status.tolist() == [0]
+    assert np.allclose(got.values[0], [[0.45, 0.55], [0.3, 0.4], [0.4, 0.0]], atol=1e-7)
+
+
+def test_more_events_than_lanes_at_one_moment() -> None:
+    events = tuple(Event(f"e{i}", TIME > 1, ((f"x{i}", ONE),), sympy.Integer(i % 7)) for i in range(100))
+    model = OdeModel("crowd", tuple(f"x{i}" for i in range(100)), (), (), (ZERO,) * 100, (ZERO,) * 100,
+                     events=events)
+    assert np.all(solve(asked(model, [[]], [0.9, 1.1])).values[0] == [[0.0], [1.0]])

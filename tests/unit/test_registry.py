@@ -41,6 +41,10 @@ def test_the_lupus_record() -> None:
     assert record.unmapped == ()
 
 
+def test_an_id_in_small_letters_is_the_same_record() -> None:
+    assert find_record("nct01539902", REGISTRY) == find_record("NCT01539902", REGISTRY)
+
+
 @pytest.mark.parametrize("path", RECORDS, ids=lambda p: p.stem)
 def test_every_record_of_the_library_reads(path: Path) -> None:
     record = read_record(path)

@@ -55,6 +55,19 @@ def test_a_trial_without_results_says_so(small_forecast: Forecast) -> None:
     assert "pseudo" not in pseudo_prospective(unpublished)
 
 
+def test_a_dose_given_by_hand_does_not_hide_that_a_result_exists(small_forecast: Forecast) -> None:
+    line = first_line(replace(changed(small_forecast, observed=None), published="", dose_given=True))
+    assert line.endswith("the dose was given by hand, so that no published result is compared.")
+
+
+@pytest.mark.parametrize(("studies", "said"), [([], False), (["old_series"], True)])
+def test_a_cut_off_date_does_not_hide_what_has_no_date(small_forecast: Forecast, studies: list[str],
+                                                       said: bool) -> None:
+    manifest = dict(small_forecast.posterior.manifest) | {"undated_targets": studies}
+    text = pseudo_prospective(replace(small_forecast, posterior=replace(small_forecast.posterior, manifest=manifest)))
+    assert ("of old_series no source" in text) == said == ("year of publication" in text)
+
+
 def test_an_active_comparator_is_never_called_placebo(small_forecast: Forecast) -> None:
     def arm(a: Arm) -> Arm:
         return replace(a, label="Cyclophosphamide") if a.control else a

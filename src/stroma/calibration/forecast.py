@@ -34,7 +34,7 @@ from stroma.trial.design import Arm, TrialDesign
 from stroma.trial.observe import Quantities, observe
 from stroma.trial.pool import solve_pool
 from stroma.trial.registration import read_design
-from stroma.trial.rules import ANY_TIME, AT_VISIT, ResponseRule, known_quantities, load_rules
+from stroma.trial.rules import AT_VISIT, ResponseRule, known_quantities, load_rules
 
 Progress = Callable[[str, int, int], None]
 SHOWN = ("upcr", "serum_albumin", "serum_creatinine", "c3", "anti_dsdna", "sledai_2k")
@@ -76,7 +76,8 @@ class OutcomeForecast:
     visit_day : float
     median : float
     pi50, pi90 : (float, float)
-        Of the trial's own statistic: parameters, patients, sampling and between-study spread together.
+        Of the trial's own statistic: parameters, patients and sampling together. Spread between studies enters
+        through the primary outcome only (:func:`stroma.trial.conduct.run_trials`).
     observed : float or None
         As published.
     rule_id, unit : str
@@ -118,10 +119,10 @@ class PriorForecast:
     monte_carlo_error : float
         Standard error of that probability.
     difference : (float, float, float)
-        5, 50 and 95 % points of the true difference in percent.
+        5, 50 and 95 % points of the true difference in percentage points, before rescue and drop-out.
     at_least_10, wrong_sign : float
         Probability that the true difference is at least 10 points; that the trial's own difference is
-        below zero although the true one is above.
+        below zero and the true one above, both together.
     draws : float
         Effective number of draws under the prior.
     """
@@ -163,6 +164,7 @@ class Forecast:
     failed: int
     pool_key: str
     published: str
+    dose_given: bool
     notes: tuple[str, ...]
 
     @property
@@ -233,7 +235,7 @@ def forecast(nct_id: str, settings: Settings | None = None, dose: CellDose | Non
                     float(eligible.mean()),
                     effective_size((weights["current"][:, None] * eligible).ravel()),
                     sum(p.failed for p in pools), pool_key, ", ".join(sorted({t.study_id for t in published})),
-                    notes)
+                    dose is not None, notes)
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ def _resample(posterior: Posterior, settings: Settings) -> tuple[Draws, dict[str
     return Draws(posterior.names, posterior.scaled[pick]), {p: w / w.sum() for p, w in weights.items()}
 
 
-def _strata(design: TrialDesign, arm: Arm, n_draw: int, seed: int) -> list[tuple[slice, list[Therapy]]]:
+def _strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
     """Split the draws over the values of what nobody reports: interval of the infusions, thawed or fresh."""
     cells = [t for t in arm.treatments if t.dose is not None]
     if not cells:
@@ -303,7 +305,7 @@ def _simulate(disease: Disease, design: TrialDesign, draws: Draws, settings: Set
     for number, arm in enumerate(design.arms):
         parts: list[Quantities] = []
         failed, keys = 0, []
-        strata = _strata(design, arm, draws.n, settings.seed)
+        strata = _strata(arm, draws.n)
         for k, (part, therapies) in enumerate(strata):
             chosen = Draws(draws.names, draws.scaled[part])
             people = people_of(disease, chosen, settings.subjects, design.population, region, settings.seed,
@@ -405,7 +407,7 @@ def _prior(prior: str, design: TrialDesign, pool: PotentialOutcomes, rules: Mapp
     sizes = [a.n for a in design.arms]
     trials = run_trials(pool, primary.rule_id, control, sizes, weight, settings.trials, settings.seed, f"prior/{prior}")
     visit = int(np.argmin(np.abs(pool.visit_day - primary.day)))
-    cumulative = rules[primary.rule_id].kind == ANY_TIME
+    cumulative = rules[primary.rule_id].kind != AT_VISIT
     a = responders(pool, trials, primary.rule_id, msc, given, visit, cumulative, RESCUE)
     b = responders(pool, trials, primary.rule_id, control, control, visit, cumulative, RESCUE)
     success = fisher_one_sided(a, sizes[msc], b, sizes[control]) < ALPHA

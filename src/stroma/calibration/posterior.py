@@ -97,6 +97,10 @@ def load_posterior(disease: Disease) -> Posterior:
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise fail("C021", f"the posterior cannot be read: {error}", file=path,
                    hint=f"run `stroma calibrate {disease.disease_id}`") from error
+    lacking = sorted({f"weight_{p}" for p in PRIORS} - set(table.column_names))
+    if lacking:
+        raise fail("C021", f"the posterior has no column {', '.join(lacking)}", file=path,
+                   hint=f"run `stroma calibrate {disease.disease_id}`")
     names = tuple(n for n in table.column_names if not n.startswith("weight_"))
     if set(names) != set(disease.uncertain):
         moved = sorted(set(names) ^ set(disease.uncertain))

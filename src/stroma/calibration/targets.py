@@ -40,10 +40,10 @@ _FACTOR = {("proteinuria_24h", "mg/24h"): 1e-3, ("proteinuria_24h", "g/24h"): 1.
            ("sledai", "score"): 1.0, ("egfr", "mL/min"): 1.0, ("egfr", "mL/min/1.73m2"): 1.0}
 QUANTITY = {"sledai": "sledai_2k", "proteinuria_24h": "proteinuria_24h", "serum_albumin": "serum_albumin",
             "serum_creatinine": "serum_creatinine", "c3": "c3", "c4": "c4", "egfr": "egfr"}
-# Shares of patients without the event are turned into shares with it.
 _NOT_SIMULATED = ("bilag", "esrd", "doubling", "permanent_dialysis", "time_to", "good_renal",
                   "creatinine_clearance", "disease_activity")
 _CREATININE_LIMIT = 250.0
+# Shares of patients without the event are turned into shares with it.
 _COMPLEMENT = frozenset({"relapse_free_survival"})
 
 

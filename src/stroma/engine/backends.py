@@ -56,7 +56,7 @@ def _roadrunner() -> Backend:
 
 
 BACKENDS: dict[str, Capability] = {
-    "cpu": Capability(_cpu, "Rodas5P", parallel=True, events=False, time_dependent=True,
+    "cpu": Capability(_cpu, "Rodas5P", parallel=True, events=True, time_dependent=True,
                       purpose="virtual trials: compiled, vectorised over subjects"),
     "reference": Capability(_reference, "Radau", parallel=False, events=True, time_dependent=True,
                             purpose="the judge: plain SciPy, shares no code with the others"),

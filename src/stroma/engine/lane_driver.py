@@ -8,7 +8,6 @@ so a subject's answer does not depend on the other lanes, on the order of the ba
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from stroma.engine.lane_events import find_events, fire, move_to_events
 from stroma.engine.lane_memory import (
@@ -31,6 +30,7 @@ from stroma.engine.lane_memory import (
     WHEN,
     T,
     call,
+    lane_loop,
     take,
 )
 
@@ -38,7 +38,7 @@ RELATIVE_UNDERFLOW, ABSOLUTE_UNDERFLOW = 4.4e-16, 1e-24
 """A step below the first times the day, plus the second (days), no longer moves the clock."""
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _place(f, task, w, lane, subject, scratch):
     """Put a subject into a lane, ready to report its first visit; tell whether its start is finite."""
     row = task.parameters_at + subject * task.parameters.shape[1] * 8
@@ -61,7 +61,7 @@ def _place(f, task, w, lane, subject, scratch):
     return finite
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _finish(task, lane, subject, status):
     """Close the subject of a lane; a failed one has no values."""
     if status != OK:
@@ -70,7 +70,7 @@ def _finish(task, lane, subject, status):
     subject[lane] = IDLE
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _due(task, w, lane, subject, visit, strict):
     """Tell whether a lane has reached (strictly: passed) its next visit."""
     if subject[lane] < 0 or visit[lane] >= task.t_visit.size:
@@ -79,7 +79,7 @@ def _due(task, w, lane, subject, visit, strict):
     return when < w[T, lane] or (when == w[T, lane] and not strict)
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _report(f, task, w, subject, visit, strict):
     """Write every visit that the lanes have reached (strictly: passed)."""
     n_out = task.values.shape[2]
@@ -108,7 +108,7 @@ def _report(f, task, w, subject, visit, strict):
                     _finish(task, lane, subject, NOT_FINITE)
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _arrive(f, task, w, lane, subject, dose):
     """Give the doses that are due at a stop and set the next one; finish at the last visit."""
     end = task.t_visit[-1]
@@ -129,7 +129,7 @@ def _arrive(f, task, w, lane, subject, dose):
     w[FRESH, lane] = 1.0
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _refill(f, task, events, w, subject, visit, dose, steps, held, scratch):
     """Put waiting subjects into idle lanes; return how many lanes are busy."""
     total, busy = task.status.size, 0
@@ -149,7 +149,7 @@ def _refill(f, task, events, w, subject, visit, dose, steps, held, scratch):
     return busy
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _settle(f, task, w, subject, visit, held, cut, events):
     """Report up to the events of the last steps, let them happen, and report what comes at the same time."""
     cut[:] = 0.0
@@ -162,7 +162,7 @@ def _settle(f, task, w, subject, visit, held, cut, events):
             _finish(task, lane, subject, MAX_STEPS)
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def work(f, task, events, w, tally):
     """Solve subjects until none is left.
 

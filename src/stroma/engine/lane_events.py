@@ -7,18 +7,17 @@ unseen. When one has turned true the moment is narrowed down by halving and the 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from stroma.engine.lane_memory import ACCEPTED, BEFORE, FRESH, THETA, USED, WHEN, T, call
+from stroma.engine.lane_memory import ACCEPTED, BEFORE, FRESH, THETA, USED, WHEN, T, call, lane_loop
 
 LOOKS = 8
-QUEUE = 64
-"""Events that may wait for their turn at one moment."""
+CLOCK_BIT = 2.0**-52
+"""The clock's last bit, relative to the time."""
 MOST_FIRINGS = 1000
 """Firings at one moment after which a subject is given up: the events call one another without end."""
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _turned_true(f, w, lane, held):
     found = False
     for e in range(f.rank - f.trigger):
@@ -26,19 +25,26 @@ def _turned_true(f, w, lane, held):
     return found
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _hold(f, w, lane, held):
     for e in range(f.rank - f.trigger):
         held[lane, e] = w[f.trigger + e, lane] > 0.0
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _look(f, w, lane, theta):
     w[THETA, lane] = theta
     w[WHEN, lane] = w[T, lane] if theta >= 1.0 else w[BEFORE, lane] + theta * w[USED, lane]
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
+def _wide(w, lane, low, cut):
+    """Tell whether an event is not yet known to the last bit of the clock, which every event must move."""
+    unsure = (cut[lane] - low[lane]) * w[USED, lane]
+    return low[lane] < w[THETA, lane] < cut[lane] and unsure > CLOCK_BIT * abs(w[T, lane])
+
+
+@lane_loop
 def find_events(f, w, subject, held, cut):
     """Look for events inside the steps just accepted.
 
@@ -66,14 +72,13 @@ def find_events(f, w, subject, held, cut):
     while True:
         narrowing = False
         for lane in range(lanes):
-            middle = 0.5 * (low[lane] + cut[lane])
-            _look(f, w, lane, middle)
-            narrowing = narrowing or (cut[lane] > 0.0 and low[lane] < middle < cut[lane])
+            _look(f, w, lane, 0.5 * (low[lane] + cut[lane]))
+            narrowing = narrowing or _wide(w, lane, low, cut)
         if not narrowing:
             break
         call(f.locate, w.ctypes.data, 0, 0, 0)
         for lane in range(lanes):
-            if cut[lane] > 0.0 and low[lane] < w[THETA, lane] < cut[lane]:
+            if _wide(w, lane, low, cut):
                 if _turned_true(f, w, lane, held):
                     cut[lane] = w[THETA, lane]
                 else:
@@ -83,7 +88,7 @@ def find_events(f, w, subject, held, cut):
             w[T, lane] = w[BEFORE, lane] + cut[lane] * w[USED, lane]
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def move_to_events(f, w, cut):
     """Replace the states at the end of a cut step by those at the event."""
     for lane in range(w.shape[1]):
@@ -95,7 +100,7 @@ def move_to_events(f, w, cut):
                 w[f.new + i, lane] = w[f.argument + i, lane]
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def fire(f, w, lane, held, events):
     """Let every event happen whose trigger has turned true, and those that follow from it at once.
 
@@ -104,14 +109,16 @@ def fire(f, w, lane, held, events):
     bool
         False when they never come to an end.
     """
-    waiting = np.zeros(QUEUE, np.int64)
-    values = np.zeros((QUEUE, max(1, f.out - f.change)))
+    # Each event may wait for its turn twice.
+    room = 2 * (f.rank - f.trigger)
+    waiting = np.zeros(room, np.int64)
+    values = np.zeros((room, max(1, f.out - f.change)))
     n_waiting = 0
     for _ in range(MOST_FIRINGS):
         call(f.moment, w.ctypes.data, 0, 0, 0)
         for e in range(f.rank - f.trigger):
             if w[f.trigger + e, lane] > 0.0 and not held[lane, e]:
-                if n_waiting == QUEUE:
+                if n_waiting == room:
                     return False
                 waiting[n_waiting] = e
                 for i in range(events.offset[e], events.offset[e + 1]):
@@ -126,7 +133,7 @@ def fire(f, w, lane, held, events):
     return False
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _drop(waiting, values, n_waiting, held, events):
     """Take events that do not persist and no longer hold out of the queue; return its new length."""
     kept = 0
@@ -137,7 +144,7 @@ def _drop(waiting, values, n_waiting, held, events):
     return kept
 
 
-@njit(cache=True, nogil=True)
+@lane_loop
 def _happen(f, w, lane, waiting, values, n_waiting, events):
     """Apply the waiting event of the highest priority and take it out of the queue."""
     best = 0

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
+from numba import njit, types
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from stroma.engine import ensemble
 from stroma.engine.ensemble import Status
+from stroma.kernel import layout
 from stroma.kernel.layout import Row
+from stroma.kernel.native import cache_folder
 
 T, STEP, STOP, BEFORE, USED, ACCEPTED = (int(r) for r in (
     Row.T, Row.STEP, Row.STOP, Row.BEFORE, Row.USED, Row.ACCEPTED))
@@ -21,6 +27,24 @@ ERROR, FRESH, THETA, WHEN, RELATIVE, ABSOLUTE, OUTSIDE = (int(r) for r in (
 OK, STEP_UNDERFLOW, MAX_STEPS, NOT_FINITE = (int(s) for s in (
     Status.OK, Status.STEP_UNDERFLOW, Status.MAX_STEPS, Status.NOT_FINITE))
 IDLE = -1
+
+
+def _cache() -> Path:
+    """Return where the compiled loops are kept: numba looks at one file's age only, the loops span several."""
+    parts = [*sorted(Path(__file__).parent.glob("lane_*.py")), Path(str(ensemble.__file__)), Path(str(layout.__file__))]
+    digest = hashlib.sha256(b"\0".join(p.read_bytes() for p in parts)).hexdigest()[:16]
+    return cache_folder() / "loops" / digest
+
+
+def lane_loop(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function with numba, without the GIL, and keep the result beside the compiled models."""
+    settings: Any = config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(_cache())
+    try:
+        return njit(cache=True, nogil=True)(function)
+    finally:
+        settings.CACHE_DIR = before
 
 
 class Functions(NamedTuple):

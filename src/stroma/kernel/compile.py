@@ -10,7 +10,7 @@ from stroma.kernel import llvm_step
 from stroma.kernel.elementary import definitions
 from stroma.kernel.graph import Routine
 from stroma.kernel.layout import Layout, lay_out
-from stroma.kernel.llvm_printer import call_routine, print_routine
+from stroma.kernel.llvm_printer import call_routine, library_declarations, print_routine
 from stroma.kernel.llvm_text import Code
 from stroma.kernel.native import Loaded, host, load
 from stroma.kernel.program import build_dense, build_program, build_report
@@ -80,7 +80,7 @@ def _module(model: OdeModel, outputs: tuple[str, ...], lanes: int) -> tuple[str,
     whole = build_dense(program, "dense_whole", range(program.n_state))
     layout = lay_out(program, len(outputs))
     graph = program.graph
-    parts = [definitions(lanes), print_routine(graph, program.prepare, 1)]
+    parts = [library_declarations(), definitions(lanes), print_routine(graph, program.prepare, 1)]
     if lanes != 1:
         parts.append(definitions(1))
     parts += [print_routine(graph, routine, lanes)

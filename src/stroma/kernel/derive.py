@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stroma.errors import fail
 from stroma.kernel.graph import Graph
 
 Row = dict[int, int]
@@ -97,6 +98,15 @@ def _outer(g: Graph, node: int, op: str, x: int) -> int:
             return g.call("sinh", x)
         case "abs":
             return g.select(g.compare("lt", x, g.number(0.0)), g.number(-1.0), one)
+        case "asinh":
+            return g.reciprocal(g.call("sqrt", g.add(square, one)))
+        case "acosh":
+            return g.reciprocal(g.call("sqrt", g.sub(square, one)))
+        case "atanh":
+            return g.reciprocal(g.sub(one, square))
+        case "tgamma":
+            raise fail("S020", "the engine has no derivative of the factorial of a changing value",
+                       hint="able: `reference`")
     raise AssertionError(f"no derivative for {op}")
 
 

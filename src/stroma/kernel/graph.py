@@ -17,7 +17,8 @@ BOOLEAN = frozenset({"lt", "le", "eq", "and", "or", "not"})
 UNARY = {
     "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh, "sin": math.sin, "cos": math.cos,
     "tan": math.tan, "asin": math.asin, "acos": math.acos, "atan": math.atan, "sinh": math.sinh,
-    "cosh": math.cosh, "abs": abs, "floor": math.floor, "ceil": math.ceil,
+    "cosh": math.cosh, "asinh": math.asinh, "acosh": math.acosh, "atanh": math.atanh, "tgamma": math.gamma,
+    "abs": abs, "floor": math.floor, "ceil": math.ceil,
 }
 """Functions of one argument and what folds them when the argument is a number."""
 

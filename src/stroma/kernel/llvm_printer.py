@@ -10,8 +10,15 @@ OWN = frozenset({"exp", "log", "log_size", "tanh"})
 INTRINSIC = {"sqrt": "sqrt", "abs": "fabs", "floor": "floor", "ceil": "ceil", "sin": "sin", "cos": "cos",
              "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan", "sinh": "sinh", "cosh": "cosh"}
 """Functions that LLVM provides; from sin onwards one call of the C library per lane."""
+LIBRARY = ("asinh", "acosh", "atanh", "tgamma")
+"""Functions of the C library that LLVM does not know as its own."""
 BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul"}
 RELATION = {"lt": "olt", "le": "ole", "eq": "oeq"}
+
+
+def library_declarations() -> str:
+    """Return the LLVM declarations of :data:`LIBRARY`."""
+    return "".join(f"declare double @{name}(double)\n" for name in LIBRARY)
 
 
 def print_routine(graph: Graph, routine: Routine, lanes: int) -> str:
@@ -53,6 +60,8 @@ def _operation(code: Code, graph: Graph, node: int, args: list[str]) -> str:
         return code.own(op, args[0])
     if op in INTRINSIC:
         return code.intrinsic(INTRINSIC[op], args[0])
+    if op in LIBRARY:
+        return code.library(op, args[0])
     if op in RELATION:
         return code.compare(RELATION[op], *args)
     match op:

@@ -129,6 +129,17 @@ class Code:
         """Return LLVM's own function of one value, for instance ``sqrt``."""
         return self.call(f"llvm.{name}.{self.suffix}", a)
 
+    def library(self, function: str, a: str) -> str:
+        """Return a function of the C library, called lane by lane."""
+        if self.lanes == 1:
+            return self.call(function, a)
+        value = "poison"
+        for lane in range(self.lanes):
+            one = self.let(f"extractelement {self.real} {a}, i64 {lane}")
+            result = self.let(f"call double @{function}(double {one})")
+            value = self.let(f"insertelement {self.real} {value}, double {result}, i64 {lane}")
+        return value
+
     # ---- bits
 
     def as_whole(self, a: str) -> str:

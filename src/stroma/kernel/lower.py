@@ -14,7 +14,8 @@ from stroma.kernel.graph import Graph
 FUNCTIONS: dict[type, str] = {
     sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", sympy.sin: "sin", sympy.cos: "cos",
     sympy.tan: "tan", sympy.asin: "asin", sympy.acos: "acos", sympy.atan: "atan", sympy.sinh: "sinh",
-    sympy.cosh: "cosh", sympy.Abs: "abs", sympy.floor: "floor", sympy.ceiling: "ceil",
+    sympy.cosh: "cosh", sympy.asinh: "asinh", sympy.acosh: "acosh", sympy.atanh: "atanh",
+    sympy.gamma: "tgamma", sympy.Abs: "abs", sympy.floor: "floor", sympy.ceiling: "ceil",
 }
 RELATIONS: dict[type, tuple[str, bool]] = {
     sympy.StrictLessThan: ("lt", False), sympy.LessThan: ("le", False),
@@ -40,7 +41,8 @@ class Lowering:
         self._rules: tuple[tuple[type, Callable[[sympy.Basic], int]], ...] = (
             (sympy.Symbol, self._symbol), (sympy.Add, self._sum), (sympy.Mul, self._product),
             (sympy.Pow, self._power), (sympy.Piecewise, self._piecewise), (sympy.Max, self._extreme),
-            (sympy.Min, self._extreme), (sympy.Mod, self._modulo), (sympy.sign, self._sign), (Boolean, self._condition),
+            (sympy.Min, self._extreme), (sympy.Mod, self._modulo), (sympy.factorial, self._factorial),
+            (sympy.sign, self._sign), (Boolean, self._condition),
         )
 
     def node(self, expression: sympy.Basic) -> int:
@@ -118,6 +120,9 @@ class Lowering:
     def _modulo(self, e: sympy.Basic) -> int:
         g, (a, b) = self.graph, (self.node(x) for x in e.args)
         return g.sub(a, g.mul(b, g.call("floor", g.mul(a, g.reciprocal(b)))))
+
+    def _factorial(self, e: sympy.Basic) -> int:
+        return self.graph.call("tgamma", self.graph.add(self.node(e.args[0]), self.graph.number(1.0)))
 
     def _sign(self, e: sympy.Basic) -> int:
         g, x = self.graph, self.node(e.args[0])

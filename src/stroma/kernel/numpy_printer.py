@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from stroma.kernel.graph import Graph, Routine
 
 BINARY = {"add": "+", "sub": "-", "mul": "*", "lt": "<", "le": "<=", "eq": "==", "and": "&", "or": "|"}
-CALLS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+CALLS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh",
+         "atanh": "arctanh"}
 """Where NumPy's name differs."""
 
 Arrays = Mapping[str, NDArray[np.float64]]
@@ -38,7 +39,7 @@ def print_source(graph: Graph, routine: Routine) -> str:
 
 def python_function(graph: Graph, routine: Routine) -> Callable[..., None]:
     """Return the printed routine, ready to call."""
-    space: dict[str, object] = {"np": np, "inf": math.inf, "nan": math.nan}
+    space: dict[str, object] = {"np": np, "math": math, "inf": math.inf, "nan": math.nan}
     exec(print_source(graph, routine), space)
     return cast("Callable[..., None]", space[routine.name])
 
@@ -51,6 +52,8 @@ def _expression(graph: Graph, node: int) -> str:
     if op in BINARY:
         return f"{args[0]} {BINARY[op]} {args[1]}"
     match op:
+        case "tgamma":
+            return f"math.gamma({args[0]})"
         case "neg":
             return f"-{args[0]}"
         case "not":

@@ -53,6 +53,8 @@ def _expected(found: Forecast, outcome: OutcomeForecast, lead: str) -> str:
 def _published(found: Forecast) -> str:
     design = found.designs[-1]
     arms = [o for o in primaries(found, design) if o.observed is not None]
+    if found.dose_given:
+        return "the dose was given by hand, so that no published result is compared."
     if not arms:
         return "no result is published yet."
     parts = []
@@ -142,11 +144,18 @@ def pseudo_prospective(found: Forecast) -> str:
     """Return what the fit had seen, and what that does not exclude."""
     manifest = found.posterior.manifest
     text = (f"The background was fitted to control arms published before {manifest['background_fitted_before']}, the "
-            f"effect of the cells to series published before {manifest['msc_fitted_before']}.")
+            f"effect of the cells to series published before {manifest['msc_fitted_before']}"
+            f"{_undated(manifest['undated_targets'])}.")
     if found.published:
         text += (" The result of this trial is shown, never fitted: the fit refuses it. That makes the forecast "
                  "pseudo-prospective, not prospective: the result was public when the model was written.")
     return text
+
+
+def _undated(studies: Sequence[str]) -> str:
+    if not studies:
+        return ""
+    return f" (of {', '.join(studies)} no source in the library gives the year of publication)"
 
 
 def background_sentence(summaries: Sequence[CheckSummary]) -> str:

@@ -113,7 +113,8 @@ def responders(pool: PotentialOutcomes, trials: Trials, event: str, arm: int, as
                cumulative: bool, failure: str | None = None) -> NDArray[np.int64]:
     """Count events by a visit in one arm of every trial, shape (n_trial,).
 
-    Composite strategy: who left or started rescue (``failure``) before the event counts as without it.
+    Composite strategy: who left before the event counts as without it, and so does who started rescue
+    (``failure``) by the visit or by leaving, before or after the event.
 
     Parameters
     ----------
@@ -152,7 +153,10 @@ def fisher_one_sided(a: NDArray[np.int64], n_a: int, b: NDArray[np.int64], n_b: 
 
 
 def true_difference(pool: PotentialOutcomes, event: str, arm: int, control: int, visit: int) -> NDArray[np.float64]:
-    """Return each draw's difference in event shares with endless patients, shape (n_draw,)."""
+    """Return each draw's difference in event shares among its eligible subjects, shape (n_draw,).
+
+    Nobody leaves, and rescue does not count as failure: what the cells add to the event itself.
+    """
     both = pool.events[event][[arm, control]][:, :, :, visit]
     weight = pool.eligible / np.maximum(pool.eligible.sum(axis=1, keepdims=True), 1)
     return ((both[0].astype(float) - both[1]) * weight).sum(axis=1)

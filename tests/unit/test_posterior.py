@@ -1,0 +1,128 @@
+"""The posterior file: what is written comes back, and nothing foreign or damaged is used."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stroma.calibration.posterior import FILE, PRIORS, Posterior, load_posterior, save_posterior
+from stroma.disease import Disease, load_disease
+from stroma.errors import StromaError
+
+DRAWS = 40
+
+
+@pytest.fixture
+def disease(tmp_path: Path) -> Disease:
+    """The lupus disease with an empty place for its posterior."""
+    return replace(load_disease("sle"), folder=tmp_path)
+
+
+@pytest.fixture
+def posterior(disease: Disease) -> Posterior:
+    rng = np.random.default_rng(3)
+    weights = {p: rng.dirichlet(np.ones(DRAWS)) for p in PRIORS}
+    return Posterior(disease.uncertain, rng.normal(size=(DRAWS, len(disease.uncertain))), weights,
+                     {"target_ids": ["a", "b"], "fitted_before": "2014-01-01"})
+
+
+def code(disease: Disease) -> str:
+    with pytest.raises(StromaError) as caught:
+        load_posterior(disease)
+    (found,) = caught.value.diagnostics
+    assert found.file == disease.folder / FILE and "stroma calibrate sle" in found.hint
+    return found.code
+
+
+def test_what_is_written_comes_back(disease: Disease, posterior: Posterior) -> None:
+    path = save_posterior(posterior, disease.folder)
+    found = load_posterior(disease)
+    assert [p.name for p in path.parent.iterdir()] == [FILE], "no part is left behind"
+    assert found.names == posterior.names and np.array_equal(found.scaled, posterior.scaled)
+    assert all(np.array_equal(found.weights[p], posterior.weights[p]) for p in PRIORS)
+    assert found.content_hash == posterior.content_hash == found.manifest["hash"]
+    assert found.manifest["target_ids"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("change", ["draws", "weights", "targets"])
+def test_the_hash_names_the_content(posterior: Posterior, change: str) -> None:
+    scaled, weights, manifest = posterior.scaled.copy(), dict(posterior.weights), dict(posterior.manifest)
+    if change == "draws":
+        scaled[3, 2] += 1e-12
+    elif change == "weights":
+        weights["sceptical"] = np.roll(weights["sceptical"], 1)
+    else:
+        manifest["target_ids"] = ["a", "c"]
+    assert Posterior(posterior.names, scaled, weights, manifest).content_hash != posterior.content_hash
+
+
+def test_a_parameter_comes_back_on_its_own_scale(disease: Disease, posterior: Posterior) -> None:
+    name = next(n for n in disease.uncertain if disease.parameters[n].distribution == "lognormal")
+    p, scaled = disease.parameters[name], posterior.scaled[:, posterior.names.index(name)]
+    assert np.allclose(posterior.natural(disease, name), np.exp(scaled).clip(p.lower, p.upper))
+
+
+def test_effective_size_of_equal_weights_is_their_number(posterior: Posterior) -> None:
+    even = replace(posterior, weights={p: np.full(DRAWS, 1 / DRAWS) for p in PRIORS})
+    assert even.effective_size() == pytest.approx(DRAWS)
+    assert 1 < posterior.effective_size("none") < DRAWS
+
+
+def test_no_posterior(disease: Disease) -> None:
+    assert code(disease) == "C020"
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, -8])
+def test_a_cut_off_file(disease: Disease, posterior: Posterior, keep: float) -> None:
+    path = save_posterior(posterior, disease.folder)
+    content = path.read_bytes()
+    path.write_bytes(content[:int(keep if keep != 0.5 else len(content) / 2)])
+    assert code(disease) == "C021"
+
+
+def test_a_table_that_stroma_did_not_write(disease: Disease) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": [1.0]}), disease.folder / FILE)
+    assert code(disease) == "C021"
+
+
+@pytest.mark.parametrize("column", ["draws", "weight_none"])
+def test_numbers_changed_by_hand(disease: Disease, posterior: Posterior, column: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = save_posterior(posterior, disease.folder)
+    table = pq.read_table(path)
+    name = posterior.names[0] if column == "draws" else column
+    at = table.column_names.index(name)
+    pq.write_table(table.set_column(at, name, pa.array(table[name].to_numpy() * 1.001)), path)
+    assert code(disease) == "C021"
+
+
+def test_a_missing_set_of_weights(disease: Disease, posterior: Posterior) -> None:
+    import pyarrow.parquet as pq
+
+    path = save_posterior(posterior, disease.folder)
+    pq.write_table(pq.read_table(path).drop_columns(["weight_sceptical"]), path)
+    assert code(disease) == "C021"
+
+
+def test_a_posterior_of_other_parameters(disease: Disease, posterior: Posterior) -> None:
+    foreign = replace(posterior, names=("tea_effect", *posterior.names[1:]))
+    save_posterior(foreign, disease.folder)
+    with pytest.raises(StromaError, match=f"C021.*other parameters: {posterior.names[0]}, tea_effect"):
+        load_posterior(disease)
+
+
+def test_the_library_has_one_that_loads(tmp_path: Path) -> None:
+    disease = load_disease("sle")
+    shutil.copy(disease.folder / FILE, tmp_path / FILE)
+    found = load_posterior(replace(disease, folder=tmp_path))
+    assert all(found.weights[p].sum() == pytest.approx(1) and found.weights[p].min() >= 0 for p in PRIORS)
+    assert np.isfinite(found.scaled).all()
