@@ -162,18 +162,23 @@ def engine_difference() -> float:
 
 
 def _posterior() -> Finding:
-    """posterior: the calibrated ensemble of lupus nephritis."""
-    from stroma.calibration.posterior import load_posterior
-    from stroma.disease import load_disease
+    """posterior: the calibrated ensembles, and whether the tables moved since they were fitted."""
+    from stroma.calibration.fingerprint import data_hash
+    from stroma.calibration.posterior import FILE, load_posterior
+    from stroma.disease import known_diseases, load_disease
 
-    posterior = load_posterior(load_disease("sle"))
-    return Finding(
-        "posterior",
-        True,
-        True,
-        f"sle {posterior.content_hash}, {posterior.scaled.shape[0]} draws, "
-        f"effective size {posterior.effective_size():.0f}",
-    )
+    told, fresh = [], True
+    for disease in map(load_disease, known_diseases()):
+        if not (disease.folder / FILE).is_file():
+            continue
+        posterior = load_posterior(disease)
+        words = (f"{disease.disease_id} {posterior.content_hash}, {posterior.scaled.shape[0]} draws, "
+                 f"effective size {posterior.effective_size():.0f}")
+        if posterior.manifest["data_hash"] != data_hash(disease):
+            fresh = False
+            words += f": its tables changed since, run `stroma calibrate {disease.disease_id}`"
+        told.append(words)
+    return Finding("posterior", fresh and bool(told), True, "; ".join(told) or "none: run `stroma calibrate sle`")
 
 
 def _cache() -> Finding:
