@@ -84,7 +84,8 @@ def test_leaving_out_and_adding_by_year(answer: Analysis) -> None:
 
 def test_families_stay_apart(library: Path) -> None:
     text = GOOD.replace("example2020", "versus2023").replace("value = 11", "value = 3")
-    text = text.replace('cell_source = "none"', 'cell_source = "none_active"').replace('"placebo"', '"cyclophosphamide"')
+    text = text.replace('cell_source = "none"', 'cell_source = "none_active"')
+    text = text.replace('"placebo"', '"cyclophosphamide"')
     add_study(written(library, "versus2023.toml", text), library)
     mixed = analyse(load_evidence(library), "overall_remission", disease="ln")
     assert {FAMILY[row.kind] for row in mixed.comparisons.rows} == {"controlled", "active_comparator"}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from stroma.cli.artefacts import cell_text, print_json, print_rows, say
 from stroma.cli.evidence_pool import forest_command, funnel_command, pool_command
 
 app = typer.Typer(no_args_is_help=True, help="What was published: studies, results, registrations.")
@@ -41,7 +40,7 @@ def list_command(
 
     rows = list_studies(_load(as_of), StudyFilter(disease, kind, design, split, outcome))
     print_rows(rows, as_json)
-    _say(f"{len(rows)} studies")
+    say(f"{len(rows)} studies")
 
 
 @app.command("show")
@@ -92,7 +91,7 @@ def import_command(
 
     _, mapped = import_record(file, library_root(), not dry_run)
     _print_nested(mapped_as_dict(mapped), as_json)
-    _say("checked, nothing written" if dry_run else "1 registration stored")
+    say("checked, nothing written" if dry_run else "1 registration stored")
 
 
 @app.command("check")
@@ -124,7 +123,7 @@ def export_command(outcome: Outcome = "", disease: Disease = "", as_of: AsOf = "
         print_rows(rows, True)
     else:
         write_export(rows, sys.stdout)
-    _say(f"{len(rows)} results")
+    say(f"{len(rows)} results")
 
 
 @app.command("diff")
@@ -140,7 +139,7 @@ def diff_command(
 
     tables = compare(_store_or_date(before), _store_or_date(after))
     if as_json:
-        _print_json([asdict(table) for table in tables])
+        print_json([asdict(table) for table in tables])
         return
     for table in tables:
         for sign, names in (("+", table.added), ("-", table.removed)):
@@ -148,7 +147,7 @@ def diff_command(
                 typer.echo(f"{sign} {table.table}  {name}")
         for change in table.changed:
             typer.echo(f"~ {table.table}  {change.name}  {change.field}: {change.before} -> {change.after}")
-        _say(
+        say(
             f"{table.table}: {len(table.added)} added, {len(table.removed)} removed, {len(table.changed)} cells changed"
         )
 
@@ -170,9 +169,9 @@ def safety_command(
     for name in [category] if category else CATEGORIES:
         found = safety_counts(evidence, name, (treatment,))
         if not found.counts:
-            _say(f"{name}: no study in the store reports it")
+            say(f"{name}: no study in the store reports it")
         elif found.left_out:
-            _say(f"{name}: {len(found.left_out)} rows give no count")
+            say(f"{name}: {len(found.left_out)} rows give no count")
         rows += (
             [_arm_line(count) for count in found.counts]
             if arms
@@ -212,7 +211,7 @@ def _rate_line(rate: Any) -> dict[str, Any]:
         "predicted_low": low,
         "predicted_high": high,
         "tau2": None if pooled.tau2 != pooled.tau2 else pooled.tau2,
-        "days": f"{_text(rate.shortest_day)} to {_text(rate.longest_day)}",
+        "days": f"{cell_text(rate.shortest_day)} to {cell_text(rate.longest_day)}",
         "notes": "; ".join(rate.notes),
     }
 
@@ -226,7 +225,7 @@ def registry_command(as_of: AsOf = "", as_json: Json = False) -> None:
 
     rows = [{**asdict(row), "diseases": ";".join(row.diseases)} for row in unreported(_load(as_of))]
     print_rows(rows, as_json)
-    _say(f"{len(rows)} registrations without a report")
+    say(f"{len(rows)} registrations without a report")
 
 
 @app.command("coverage")
@@ -252,36 +251,15 @@ def _store_or_date(text: str) -> Any:
     return load_evidence(Path(text)) if text and Path(text).is_dir() else _load(text)
 
 
-def _say(words: str) -> None:
-    typer.echo(words, err=True)
-
-
 def _print_added(rows: dict[str, int], dry_run: bool, as_json: bool) -> None:
     print_rows([{"table": table, "rows": number} for table, number in rows.items()], as_json)
-    _say("checked, nothing written" if dry_run else "stored")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def print_rows(rows: Sequence[dict[str, Any]], as_json: bool = False) -> None:
-    """Print rows as JSON or as aligned columns."""
-    if as_json:
-        _print_json(list(rows))
-        return
-    if not rows:
-        return
-    cells = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    for line in cells:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    say("checked, nothing written" if dry_run else "stored")
 
 
 def _print_nested(value: dict[str, Any], as_json: bool) -> None:
     """Print a nested answer as JSON or as headed lists."""
     if as_json:
-        _print_json(value)
+        print_json(value)
         return
     for name, part in value.items():
         if isinstance(part, list) and part and isinstance(part[0], dict):
@@ -300,14 +278,6 @@ def _print_nested(value: dict[str, Any], as_json: bool) -> None:
             typer.echo(f"\n{name}" if name != next(iter(value)) else name)
             for key, cell in part.items():
                 if cell not in ("", None, []):
-                    typer.echo(f"  {key}: {_text(cell)}")
+                    typer.echo(f"  {key}: {cell_text(cell)}")
         elif part not in ("", None, []):
-            typer.echo(f"\n{name}: {_text(part)}")
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ";".join(str(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+            typer.echo(f"\n{name}: {cell_text(part)}")

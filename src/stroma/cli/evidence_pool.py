@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from stroma.cli.artefacts import print_json, print_rows, say
 
 FIGURES = (".svg", ".pdf", ".png")
 
@@ -78,14 +79,12 @@ def pool_command(
         "sensitivity": robustness.sensitivity(answer) if sensitivity else [],
     }
     if as_json:
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        print_json(told)
         return
     _print_answer(told)
 
 
 def _print_answer(told: dict[str, Any]) -> None:
-    from stroma.cli.evidence import print_rows
-
     print_rows(told["studies"])
     typer.echo("")
     print_rows(told["pooled"])
@@ -121,7 +120,7 @@ def _print_answer(told: dict[str, Any]) -> None:
 
 def _tell(lines: list[str]) -> None:
     for line in lines:
-        typer.echo(line, err=True)
+        say(line)
 
 
 def forest_command(

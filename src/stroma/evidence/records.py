@@ -224,8 +224,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class ResponseRule:
-    """A rule that turns measured quantities into a responder or an event."""
+class RuleRow:
+    """One row of ``response_rules.csv``: words and formula as written; :mod:`stroma.trial.rules` evaluates them."""
 
     rule_id: str
     outcome: str
@@ -325,7 +325,7 @@ class Evidence:
     studies : mapping of str to Study
     arms : mapping of str to Arm
     outcomes : tuple of Outcome
-    rules : mapping of str to ResponseRule
+    rules : mapping of str to RuleRow
     judgements : tuple of Judgement
     claims : tuple of SeedClaim
     registrations : mapping of str to Registration
@@ -340,7 +340,7 @@ class Evidence:
     studies: Mapping[str, Study]
     arms: Mapping[str, Arm]
     outcomes: tuple[Outcome, ...]
-    rules: Mapping[str, ResponseRule]
+    rules: Mapping[str, RuleRow]
     judgements: tuple[Judgement, ...]
     claims: tuple[SeedClaim, ...]
     registrations: Mapping[str, Registration]

@@ -103,7 +103,7 @@ def _regression(answer: Analysis, family: str, rows: Sequence[int], moderators: 
     told: dict[str, Any] = {
         "family": family, "studies": len(used), "coefficients": [], "notes": [],
         "left_out": [answer.comparisons.rows[i].study.study_id for i in rows if i not in used]}
-    columns = {name: [values[i][j] for i in used] for j, name in enumerate(moderators)}
+    columns = {name: np.array([values[i][j] for i in used]) for j, name in enumerate(moderators)}
     effect, variance, kind = _numbers(answer, used)
     try:
         if not used:
