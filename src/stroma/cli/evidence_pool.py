@@ -22,6 +22,11 @@ Measure = Annotated[
 ]
 Day = Annotated[float | None, typer.Option(help="Visit wanted; by default the last of each study.")]
 By = Annotated[str, typer.Option(help="source, donor, route, dose, disease, blinding, year or split.")]
+Correlation = Annotated[
+    float | None,
+    typer.Option(help="With --measure mean: between a patient's values before and after, so that these give a change."),
+]
+Filled = Annotated[bool, typer.Option("--filled", help="Add the studies of trim and fill as open circles.")]
 Tau2 = Annotated[str, typer.Option(help="reml, dl, pm, ml, sj, he or common.")]
 Interval = Annotated[str, typer.Option(help="hksj, t or z.")]
 Treatment = Annotated[str, typer.Option(help="Experimental arms: msc, not_expanded, cell_free, hsc or active.")]
@@ -53,6 +58,7 @@ def pool_command(
     treatment: Treatment = "msc",
     tau2: Tau2 = "reml",
     interval: Interval = "hksj",
+    correlation: Correlation = None,
     moderator: Moderator = None,
     sensitivity: Sensitivity = False,
     as_of: AsOf = "",
@@ -70,6 +76,7 @@ def pool_command(
         day=day,
         by=by,
         treatments=(treatment,),
+        correlation=correlation,
         tau2_method=tau2,
         interval=interval,
     )
@@ -132,6 +139,7 @@ def forest_command(
     treatment: Treatment = "msc",
     tau2: Tau2 = "reml",
     interval: Interval = "hksj",
+    correlation: Correlation = None,
     as_of: AsOf = "",
     output: Output = Path("forest.svg"),
 ) -> None:
@@ -146,6 +154,7 @@ def forest_command(
         day=day,
         by=by,
         treatments=(treatment,),
+        correlation=correlation,
         tau2_method=tau2,
         interval=interval,
     )
@@ -158,14 +167,24 @@ def funnel_command(
     measure: Measure = "",
     day: Day = None,
     treatment: Treatment = "msc",
+    correlation: Correlation = None,
+    filled: Filled = False,
     as_of: AsOf = "",
     output: Output = Path("funnel.svg"),
 ) -> None:
     """Draw a funnel plot of the largest family of evidence."""
     from stroma.evidence.meta_analysis import analyse, draw_funnel
 
-    answer = analyse(_load(as_of), outcome, measure, disease=disease, day=day, treatments=(treatment,))
-    _save(draw_funnel(answer), output)
+    answer = analyse(
+        _load(as_of),
+        outcome,
+        measure,
+        disease=disease,
+        day=day,
+        treatments=(treatment,),
+        correlation=correlation,
+    )
+    _save(draw_funnel(answer, filled), output)
 
 
 def _save(figure: Any, output: Path) -> None:
