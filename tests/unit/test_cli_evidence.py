@@ -51,6 +51,7 @@ def test_show(library: Path) -> None:
 
 def test_check_add_diff_export(library: Path, tmp_path: Path) -> None:
     assert json.loads(run("check", "--json").stdout)[0]["problems"] == 0
+    assert json.loads(run("check", "--json", "--as-of", "2013").stdout)[0]["studies"] < 150
     before = copy_of_the_library(tmp_path / "before")
     path = written(tmp_path, "new.toml", GOOD)
     assert "nothing written" in run("add", str(path), "--dry-run").stderr
@@ -103,6 +104,8 @@ def test_pool_forest_funnel(library: Path, tmp_path: Path) -> None:
         file = tmp_path / f"{verb}.svg"
         words = ("overall_response", "--measure", "logit_proportion", "--disease", "agvhd", "--output", str(file))
         assert run(verb, *words).stdout.strip() == str(file) and "<svg" in file.read_text(encoding="utf-8")
+        drawn = json.loads(run(verb, *words, "--json").stdout)
+        assert drawn["file"] == str(file) and len(drawn["studies"]) == drawn["pooled"][0]["studies"]
 
 
 def test_words_that_are_not_known(library: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ RESULTS = {
     ]},
     "adverseEventsModule": {"timeFrame": "1 year", "eventGroups": [
         {"id": "EG000", "title": "MSC", "deathsNumAffected": 0, "deathsNumAtRisk": 20, "seriousNumAffected": 2,
-         "seriousNumAtRisk": 20}]},
+         "seriousNumAtRisk": 20}], "seriousEvents": [{"term": "Pneumonia"}, {"term": "Fracture"}]},
 }
 
 
@@ -68,9 +68,32 @@ def test_what_has_no_word_is_listed(tmp_path: Path) -> None:
     assert reasons["Happiness of relatives"] == "no outcome of the vocabulary"
     assert reasons["GEOMETRIC_MEAN, smiles"] == "no statistic of the vocabulary" and reasons["NA"] == "not a number"
     assert "resultsSection.participantFlowModule" in {item.field for item in record.unmapped}
+    assert reasons["Pneumonia; Fracture"] == "not read term by term"
     assert 1200.0 in {row.value for row in record.results}
     told = mapped_as_dict(record)
     assert json.loads(json.dumps(told))["posted_results"][0]["days"] == [180.0]
+
+
+def test_a_change_is_at_its_later_visit(tmp_path: Path) -> None:
+    change = measure("Change in SLEDAI", "MEAN", "score", two({"value": "-4"}, {"value": "-1"}))
+    change |= {"timeFrame": "Baseline, week 24", "analyses": [{"statisticalMethod": "ANCOVA"}]}
+    record = mapped(tmp_path, {"outcomeMeasuresModule": {"outcomeMeasures": [change]}})
+    assert {row.days for row in record.results} == {(168.0,)}
+    assert {item.value: item.reason for item in record.unmapped}["ANCOVA"] == "posted comparisons are not read"
+
+
+def test_who_gave_the_cells_may_stand_in_the_intervention(tmp_path: Path) -> None:
+    record = json.loads((LIBRARY / "registry" / "NCT01585857.json").read_text(encoding="utf-8"))
+    protocol = record["protocolSection"]
+    protocol["identificationModule"] |= {"nctId": "NCT09999997", "briefTitle": "Cells", "officialTitle": "Cells"}
+    protocol["armsInterventionsModule"] = {
+        "armGroups": [{"label": "A", "type": "EXPERIMENTAL", "description": "intravenous",
+                       "interventionNames": ["Biological: UC-MSC"]}],
+        "interventions": [{"type": "BIOLOGICAL", "name": "UC-MSC", "description": "from an allogeneic donor"}]}
+    found = map_record(written(tmp_path, "NCT09999997.json", json.dumps(record)), load_evidence(LIBRARY))
+    assert found.donor == ("allogeneic",)
+    told = mapped_as_dict(found)
+    assert told["interventions"][0]["description"] == "from an allogeneic donor" and told["eligibility"]
 
 
 def test_every_term_is_of_the_vocabulary(tmp_path: Path) -> None:

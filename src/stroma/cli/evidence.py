@@ -95,11 +95,14 @@ def import_command(
 
 
 @app.command("check")
-def check_command(as_json: Json = False) -> None:
-    """Apply every check to the store; problems are told with file and line."""
+def check_command(as_of: AsOf = "", as_json: Json = False) -> None:
+    """Apply every check to the whole store; problems are told with file and line."""
     from stroma.evidence.checks import check_evidence
+    from stroma.evidence.store import parse_day, published_by
 
     evidence = check_evidence()
+    if as_of:
+        evidence = published_by(evidence, parse_day(as_of))
     print_rows(
         [
             {
@@ -211,7 +214,7 @@ def _rate_line(rate: Any) -> dict[str, Any]:
         "predicted_low": low,
         "predicted_high": high,
         "tau2": None if pooled.tau2 != pooled.tau2 else pooled.tau2,
-        "days": f"{cell_text(rate.shortest_day)} to {cell_text(rate.longest_day)}",
+        "days": "" if rate.shortest_day is None else f"{rate.shortest_day:g} to {rate.longest_day:g}",
         "notes": "; ".join(rate.notes),
     }
 

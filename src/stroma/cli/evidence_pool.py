@@ -141,6 +141,7 @@ def forest_command(
     interval: Interval = "hksj",
     correlation: Correlation = None,
     as_of: AsOf = "",
+    as_json: Json = False,
     output: Output = Path("forest.svg"),
 ) -> None:
     """Draw a forest plot."""
@@ -158,7 +159,7 @@ def forest_command(
         tau2_method=tau2,
         interval=interval,
     )
-    _save(draw_forest(answer), output)
+    _save(draw_forest(answer), output, answer, as_json)
 
 
 def funnel_command(
@@ -170,6 +171,7 @@ def funnel_command(
     correlation: Correlation = None,
     filled: Filled = False,
     as_of: AsOf = "",
+    as_json: Json = False,
     output: Output = Path("funnel.svg"),
 ) -> None:
     """Draw a funnel plot of the largest family of evidence."""
@@ -184,11 +186,12 @@ def funnel_command(
         treatments=(treatment,),
         correlation=correlation,
     )
-    _save(draw_funnel(answer, filled), output)
+    _save(draw_funnel(answer, filled), output, answer, as_json)
 
 
-def _save(figure: Any, output: Path) -> None:
+def _save(figure: Any, output: Path, answer: Any, as_json: bool) -> None:
     from stroma.errors import fail
+    from stroma.evidence.meta_analysis import analysis_as_dict
 
     if output.suffix.lower() not in FIGURES:
         raise fail("E153", f"cannot draw `{output.name}`", hint=f"known: {', '.join(FIGURES)}", exit_code=2)
@@ -196,7 +199,10 @@ def _save(figure: Any, output: Path) -> None:
         figure.savefig(output)
     except OSError as error:
         raise fail("E153", f"cannot write {output}: {error.strerror}", exit_code=4) from None
-    typer.echo(str(output))
+    if as_json:
+        print_json({"file": str(output), **analysis_as_dict(answer)})
+    else:
+        typer.echo(str(output))
 
 
 def _load(as_of: str) -> Any:

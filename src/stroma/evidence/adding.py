@@ -25,6 +25,7 @@ from stroma.evidence.store import load_evidence
 from stroma.evidence.vocabulary import load_vocabulary
 
 _ADDABLE = ("studies.csv", "arms.csv", "outcomes.csv", "risk_of_bias.csv", "registrations.csv")
+_FIRST_ROW = re.compile(r"first row: line (\d+)")
 _SECTIONS = {
     "study": "studies.csv",
     "arm": "arms.csv",
@@ -286,7 +287,8 @@ def _add(rows: Sequence[NewRow], path: Path, root: Path, write: bool) -> Added:
             evidence = check_evidence(trial)
         except StromaError as error:
             found = _causes(error.diagnostics, rows)
-            raise StromaError([_told(d, trial, root, path, places) for d in found]) from None
+            told = [_told(d, trial, root, path, places) for d in found]
+            raise StromaError(sorted(told, key=lambda d: (d.file != path, d.line or 0))) from None
     if write:
         _replace(store, grown)
         evidence = load_evidence(root)
@@ -325,9 +327,16 @@ def _told(
         return found
     line = None if found.line is None else places.get((found.file.name, found.line))
     if line is not None:
-        return Diagnostic(found.code, found.message, path, line, found.text, found.hint)
+        hint = _FIRST_ROW.sub(lambda first: _first_row(int(first[1]), found.file, places), found.hint)
+        return Diagnostic(found.code, found.message, path, line, found.text, hint)
     file = root / found.file.relative_to(trial) if found.file.is_relative_to(trial) else found.file
     return Diagnostic(found.code, found.message, file, found.line, found.text, found.hint)
+
+
+def _first_row(line: int, table: Path | None, places: Mapping[tuple[str, int], int]) -> str:
+    name = "" if table is None else table.name
+    own = places.get((name, line))
+    return f"first row: line {line} of {name} in the store" if own is None else f"first row: line {own}"
 
 
 def _replace(store: Path, grown: Mapping[str, str]) -> None:

@@ -102,6 +102,11 @@ def posted_results(
                 section.found.append(PostedResult(
                     place, title, _text(group, "title"), "", days, outcome_id, "count", count, "patients", "none",
                     None, None, None if n is None else int(n)))
+    for name in ("seriousEvents", "otherEvents"):
+        terms = _parts(events, name)
+        if terms:
+            words = "; ".join(_text(term, "term") for term in terms)
+            section.unmapped.append(Unmapped(f"adverseEventsModule.{name}", words, "not read term by term"))
     for name in record.results:
         if name not in ("outcomeMeasuresModule", "adverseEventsModule"):
             section.unmapped.append(Unmapped(f"resultsSection.{name}", "", "not read"))
@@ -114,6 +119,8 @@ def _read_measure(section: _Section, place: str, measure: Mapping[str, Any]) -> 
     names = _terms(title, section.outcomes)
     outcome_id = names[0] if len(names) == 1 else ""
     statistic = _statistic(_text(measure, "paramType"), title, unit)
+    if statistic.endswith("change") and len(days) > 1:
+        days = tuple(day for day in days if day != 0)
     if not outcome_id:
         reason = f"the title names several outcomes: {', '.join(names)}" if names else "no outcome of the vocabulary"
         section.unmapped.append(Unmapped(f"{place}.title", title, reason))
@@ -126,6 +133,9 @@ def _read_measure(section: _Section, place: str, measure: Mapping[str, Any]) -> 
     spread = _SPREADS.get(spread_words.lower(), "none")
     if spread == "none" and spread_words:
         section.unmapped.append(Unmapped(f"{place}.dispersionType", spread_words, "no spread of the vocabulary"))
+    if _parts(measure, "analyses"):
+        words = "; ".join(_text(part, "statisticalMethod") for part in _parts(measure, "analyses"))
+        section.unmapped.append(Unmapped(f"{place}.analyses", words, "posted comparisons are not read"))
     arms = {_text(group, "id"): _text(group, "title") for group in _parts(measure, "groups")}
     for row in _parts(measure, "classes"):
         sizes = _sizes(measure) | _sizes(row)

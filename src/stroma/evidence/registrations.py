@@ -95,8 +95,9 @@ def map_record(path: Path, evidence: Evidence) -> MappedRecord:
     """
     record = read_record(path)
     words = _word_list(evidence)
-    cells = [i.name for i in record.interventions if i.type == "BIOLOGICAL"]
-    arms = [arm.description for arm in record.arms if set(arm.interventions) & set(cells)]
+    given = [item for item in record.interventions if item.type == "BIOLOGICAL"]
+    cells = [text for item in given for text in (item.name, item.description) if text]
+    arms = [arm.description for arm in record.arms if {item.name for item in given} & set(arm.interventions)]
     texts = {
         "disease": list(record.conditions),
         "cell_source": [record.title, *cells, *arms],
@@ -359,6 +360,8 @@ def mapped_as_dict(mapped: MappedRecord) -> dict[str, object]:
             }
             for arm in record.arms
         ],
+        "interventions": [asdict(item) for item in record.interventions],
+        "eligibility": record.eligibility,
         "outcomes": [
             {"kind": kind, "measure": item.measure, "days": list(item.days)}
             for kind, items in (("primary", record.primary), ("secondary", record.secondary))
