@@ -172,6 +172,14 @@ def test_a_mixture_is_named(evidence) -> None:
     assert "together" not in " ".join(alone["notes"])
 
 
+def test_rare_events_are_sent_to_the_model_that_adds_nothing(evidence) -> None:
+    """Two events among 267: adding 0.5 makes 5 % of them."""
+    notes = analysis_as_dict(analyse(evidence, "serious_adverse_event", "logit_proportion"))["notes"]
+    assert any("stroma evidence safety" in note for note in notes)
+    notes = analysis_as_dict(analyse(evidence, "complete_response", "logit_proportion"))["notes"]
+    assert not any("stroma evidence safety" in note for note in notes)
+
+
 def test_a_label_is_the_author_of_the_id(evidence) -> None:
     """Huang 2022 is cited by its title, which begins with `Phase II`."""
     figure = draw_forest(analyse(evidence, "chronic_gvhd"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -171,8 +171,7 @@ def analysis_as_dict(answer: Analysis) -> dict[str, Any]:
         )
     notes = [
         f"{answer.term.label}: {MEASURES[measure]}, {answer.tau2_method}, {answer.interval}",
-        *answer.effects.notes,
-        *_mixed(answer.comparisons.rows),
+        *_cautions(answer),
         *(f"{group or family}: {note}" for (family, group), result in answer.pooled.items() for note in result.notes),
     ]
     skipped = [{"study_id": row.study_id, "reason": row.reason} for row in answer.comparisons.skipped]
@@ -187,13 +186,16 @@ def analysis_as_dict(answer: Analysis) -> dict[str, Any]:
     }
 
 
-def _mixed(rows: Sequence[Comparison]) -> list[str]:
-    """Say what a reader must know before believing one number: several diseases, several definitions."""
+def _cautions(answer: Analysis) -> list[str]:
+    """Say what a reader must know before believing one number: corrections, several diseases or definitions."""
+    rows = answer.comparisons.rows
+    adds = answer.effects.measure == "logit_proportion" and any(row.experimental.events == 0 for row in rows)
+    rare = ["arms without events pull a share pooled with 0.5 added too high: stroma evidence safety adds nothing"]
     diseases = sorted({name for row in rows for arm in row.experimental.arms for name in arm.diseases})
     rules = sorted({rule for row in rows for rule in row.rules})
-    notes = [f"patients with {', '.join(diseases)} together; --disease keeps one, --by disease shows each"]
+    mixed = [f"patients with {', '.join(diseases)} together: one number for several diseases"]
     defined = [f"{len(rules)} definitions of the outcome together: {', '.join(rules)}"]
-    return notes * (len(diseases) > 1) + defined * (len(rules) > 1)
+    return [*answer.effects.notes, *rare * adds, *mixed * (len(diseases) > 1), *defined * (len(rules) > 1)]
 
 
 def draw_forest(answer: Analysis) -> Figure:
@@ -207,7 +209,7 @@ def draw_forest(answer: Analysis) -> Figure:
         columns=columns,
         better="lower" if answer.term.better == "down" else "higher",
         title=answer.term.label,
-        notes=[*answer.effects.notes, *_mixed(answer.comparisons.rows)],
+        notes=_cautions(answer),
         tau2_method=answer.tau2_method,
         interval=answer.interval,
     )
