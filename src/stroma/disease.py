@@ -198,7 +198,7 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     model_rows = {p.parameter_id: (p.unit, p.file, p.line) for p in parameters.values() if p.scope == "model"}
     loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems)
     _check_links(parameters, baselines, correlations, variability, items, problems)
-    _check_measures(parameters, observables, instruments, placebo, config, problems)
+    _check_measures(parameters, baselines, observables, instruments, placebo, config, problems)
     _check_scales(scales, observables, config, problems)
     problems.raise_if_any()
     assert loaded is not None
@@ -260,24 +260,28 @@ def _check_links(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...]
         need(row, row.text("spread"), parameters, "parameter")
 
 
-def _check_measures(parameters: Mapping[str, Parameter], observables: tuple[Row, ...], instruments: tuple[Row, ...],
-                    placebo: tuple[Row, ...], config: Mapping, problems: Problems) -> None:
+def _check_measures(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...], observables: tuple[Row, ...],
+                    instruments: tuple[Row, ...], placebo: tuple[Row, ...], config: Mapping,
+                    problems: Problems) -> None:
     """Instruments and placebo responses belong to what is measured."""
     measured = [r.text("outcome_id") for r in observables]
     for row in (*instruments, *placebo):
         if row.text("outcome_id") not in measured:
             problems.add("D004", f"unknown observable `{row.text('outcome_id')}`", file=row.file, line=row.line,
                          hint=nearest(row.text("outcome_id"), measured))
-    entry = config.get("placebo", {})
-    named = [(r.text("parameter_id"), r.file, r.line) for r in placebo]
-    if placebo:
-        file = placebo[0].file.with_name("disease.toml")
-        if {"half_life_day", "spread", "source"} - set(entry):
-            problems.add("D002", "placebo.csv needs [placebo] with half_life_day, spread and source", file=file)
-        named.append((entry.get("spread", ""), file, None))
-    for name, file, line in named:
-        if name and name not in parameters:
-            problems.add("D004", f"unknown parameter `{name}`", file=file, line=line, hint=nearest(name, parameters))
+    for row in placebo:
+        name = row.text("parameter_id")
+        if name not in parameters:
+            problems.add("D004", f"unknown parameter `{name}`", file=row.file, line=row.line,
+                         hint=nearest(name, parameters))
+    if not placebo:
+        return
+    entry, file = config.get("placebo", {}), placebo[0].file.with_name("disease.toml")
+    if {"half_life_day", "covariate", "source"} - set(entry):
+        problems.add("D002", "placebo.csv needs [placebo] with half_life_day, covariate and source", file=file)
+    elif entry["covariate"] not in (covariates := {r.text("covariate") for r in baselines}):
+        problems.add("D004", f"unknown covariate `{entry['covariate']}`", file=file,
+                     hint=nearest(entry["covariate"], covariates))
 
 
 def _check_scales(scales: tuple[Row, ...], observables: tuple[Row, ...], config: Mapping,

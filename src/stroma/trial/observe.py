@@ -38,7 +38,7 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
     people, days = pool.subjects, pool.visit_day
     found: Quantities = {}
     wander = _wander(disease, people.subject, days, seed)
-    taking_part = _placebo(disease, people, days, seed)
+    taking_part = _placebo(disease, people, days)
     for row in disease.observables:
         name = row.text("outcome_id")
         true = pool.states[row.text("formula")]
@@ -94,19 +94,17 @@ def _wander(disease: Disease, subject: NDArray[np.int64], days: NDArray[np.float
     return setting["sd"] * out
 
 
-def _placebo(disease: Disease, people: Subjects, days: NDArray[np.float64], seed: int) -> Quantities:
+def _placebo(disease: Disease, people: Subjects, days: NDArray[np.float64]) -> Quantities:
     """What taking part in a trial does to each measure, as a factor: expectation, better care, kinder judgement.
 
-    The ln factor approaches minus the table's effect with one half-life; patients differ in how far it goes,
-    one deviation a patient for all measures.
+    The ln factor approaches minus the table's effect with one half-life, times the patient's own covariate: one
+    number for all measures, about 1 on average in the reference population, negative in those who worsen.
     """
     setting = disease.config.get("placebo")
     if setting is None:
         return {}
-    reached = 1.0 - 0.5 ** (days / setting["half_life_day"])
-    deviation = normals(seed, "placebo", people.subject, 1) * people.value(disease, setting["spread"])[:, None]
-    return {row.text("outcome_id"):
-            np.exp(-people.value(disease, row.text("parameter_id"))[:, None] * (1.0 + deviation) * reached)
+    reached = people.covariates[setting["covariate"]][:, None] * (1.0 - 0.5 ** (days / setting["half_life_day"]))
+    return {row.text("outcome_id"): np.exp(-people.value(disease, row.text("parameter_id"))[:, None] * reached)
             for row in disease.placebo}
 
 
