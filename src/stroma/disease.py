@@ -13,6 +13,8 @@ import numpy as np
 from stroma.errors import Problems, StromaError, fail, nearest
 from stroma.expression import parse
 from stroma.library import library_root
+from stroma.measures import COLUMNS as MEASURE_COLUMNS
+from stroma.measures import Measure, read_measures
 from stroma.model.load import LoadedModel, load_model
 from stroma.model.ode_model import OdeModel
 from stroma.tables import Column, Row, read_table
@@ -104,6 +106,8 @@ class Disease:
     instruments, placebo, scales : tuple of Row
         Optional tables of what is measured: the range and step an instrument can show, what taking part in a
         trial does to it, and scales composed of measured quantities.
+    measures : dict of str to Measure
+        ``measures.csv`` by quantity.
     config : dict
         ``disease.toml``.
     regimens : dict
@@ -123,6 +127,7 @@ class Disease:
     instruments: tuple[Row, ...]
     placebo: tuple[Row, ...]
     scales: tuple[Row, ...]
+    measures: Mapping[str, Measure]
     config: Mapping = field(repr=False)
     regimens: Mapping = field(repr=False)
 
@@ -144,6 +149,21 @@ class Disease:
     def defaults(self) -> np.ndarray:
         """Return the table's value of every model parameter, shape (n_parameter,)."""
         return np.array([self.parameters[p].value for p in self.model.parameters])
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Return the quantities whose course a forecast draws, in the order of the table."""
+        return tuple(m.outcome_id for m in self.measures.values() if m.shown)
+
+    @property
+    def severity(self) -> str:
+        """Return the quantity by which arms are compared at entry."""
+        return self.config["severity"]["quantity"]
+
+    @property
+    def amplitude(self) -> str:
+        """Return the parameter that scales the effect of the cells."""
+        return self.config["msc_amplitude"]
 
     def region(self, label: str) -> str:
         """Return the region a published label stands for, ``""`` for the reference."""
@@ -193,17 +213,20 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     instruments = optional("instruments.csv", _INSTRUMENTS, "outcome_id")
     placebo = optional("placebo.csv", _PLACEBO, "outcome_id")
     scales = optional("scales.csv", _SCALES, "outcome_id")
+    measured = table("measures.csv", MEASURE_COLUMNS, ("outcome_id",))
     problems.raise_if_any()
+    measures = read_measures(measured, problems)
     parameters = {r.text("parameter_id"): _parameter(r, problems) for r in rows}
     model_rows = {p.parameter_id: (p.unit, p.file, p.line) for p in parameters.values() if p.scope == "model"}
     loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems)
     _check_links(parameters, baselines, correlations, variability, items, problems)
-    _check_measures(parameters, baselines, observables, instruments, placebo, config, problems)
+    _check_measures(measured, measures, parameters, problems)
+    _check_observation(parameters, baselines, observables, instruments, placebo, config, problems)
     _check_scales(scales, observables, config, problems)
     problems.raise_if_any()
     assert loaded is not None
     return Disease(disease_id, config["name"], folder, loaded, parameters, baselines, correlations, variability,
-                   observables, items, instruments, placebo, scales, config, regimens)
+                   observables, items, instruments, placebo, scales, measures, config, regimens)
 
 
 def _toml(path: Path, problems: Problems) -> dict:
@@ -260,9 +283,18 @@ def _check_links(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...]
         need(row, row.text("spread"), parameters, "parameter")
 
 
-def _check_measures(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...], observables: tuple[Row, ...],
-                    instruments: tuple[Row, ...], placebo: tuple[Row, ...], config: Mapping,
+def _check_measures(rows: tuple[Row, ...], measures: Mapping[str, Measure], parameters: Mapping[str, Parameter],
                     problems: Problems) -> None:
+    for row in rows:
+        bias = measures[row.text("outcome_id")].open_label
+        if bias and bias not in parameters:
+            problems.add("D004", f"unknown parameter `{bias}`", file=row.file, line=row.line,
+                         hint=nearest(bias, parameters))
+
+
+def _check_observation(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...], observables: tuple[Row, ...],
+                       instruments: tuple[Row, ...], placebo: tuple[Row, ...], config: Mapping,
+                       problems: Problems) -> None:
     """Instruments and placebo responses belong to what is measured."""
     measured = [r.text("outcome_id") for r in observables]
     for row in (*instruments, *placebo):

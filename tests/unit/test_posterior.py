@@ -26,8 +26,9 @@ def disease(tmp_path: Path) -> Disease:
 def posterior(disease: Disease) -> Posterior:
     rng = np.random.default_rng(3)
     weights = {p: rng.dirichlet(np.ones(DRAWS)) for p in PRIORS}
-    return Posterior(disease.uncertain, rng.normal(size=(DRAWS, len(disease.uncertain))), weights,
-                     {"target_ids": ["a", "b"], "fitted_before": "2014-01-01"})
+    return Posterior(disease.uncertain, rng.normal(size=(DRAWS, len(disease.uncertain))), np.arange(DRAWS), weights,
+                     {"target_ids": ["a", "b"], "fitted_before": "2014-01-01",
+                      "model_hash": disease.model.content_hash})
 
 
 def code(disease: Disease) -> str:
@@ -48,16 +49,19 @@ def test_what_is_written_comes_back(disease: Disease, posterior: Posterior) -> N
     assert found.manifest["target_ids"] == ["a", "b"]
 
 
-@pytest.mark.parametrize("change", ["draws", "weights", "targets"])
+@pytest.mark.parametrize("change", ["draws", "weights", "groups", "targets"])
 def test_the_hash_names_the_content(posterior: Posterior, change: str) -> None:
     scaled, weights, manifest = posterior.scaled.copy(), dict(posterior.weights), dict(posterior.manifest)
+    group = posterior.group.copy()
     if change == "draws":
         scaled[3, 2] += 1e-12
     elif change == "weights":
         weights["sceptical"] = np.roll(weights["sceptical"], 1)
+    elif change == "groups":
+        group[0] = group[1]
     else:
         manifest["target_ids"] = ["a", "c"]
-    assert Posterior(posterior.names, scaled, weights, manifest).content_hash != posterior.content_hash
+    assert Posterior(posterior.names, scaled, group, weights, manifest).content_hash != posterior.content_hash
 
 
 def test_a_parameter_comes_back_on_its_own_scale(disease: Disease, posterior: Posterior) -> None:

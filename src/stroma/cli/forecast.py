@@ -36,8 +36,8 @@ def forecast(
     """
     from rich.console import Console
 
-    from stroma.calibration.forecast import Settings
     from stroma.calibration.forecast import forecast as run
+    from stroma.calibration.prediction import Settings
     from stroma.engine.cpu import CpuBackend
     from stroma.report.json_output import forecast_json
     from stroma.report.run_folder import RunRecord, write_run

@@ -7,7 +7,7 @@ import math
 from functools import lru_cache
 from pathlib import Path
 
-from stroma.calibration.forecast import Forecast, OutcomeForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.errors import fail
 from stroma.library import library_root
 from stroma.trial.design import PlannedOutcome

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stroma.calibration.forecast import Forecast, OutcomeForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.evidence.store import load_evidence
 from stroma.library import library_root
 from stroma.registry import RegistryRecord, find_record, read_record

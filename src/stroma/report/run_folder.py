@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from stroma import __version__
-from stroma.calibration.forecast import Forecast
+from stroma.calibration.prediction import Forecast
 from stroma.errors import EXIT_ENVIRONMENT, fail
 from stroma.library import library_root
 from stroma.report.json_output import forecast_object
