@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
 from stroma.disease import load_disease
 from stroma.expression import parse
 from stroma.library import library_root
+from stroma.tables import Row
 from stroma.trial.rules import load_rules
 
 DAY = np.array([0.0])
 TWO = np.array([0.0, 168.0])
 
 
+@lru_cache
+def rows() -> dict[str, Row]:
+    """Return the scales of the disease by name."""
+    return {row.text("outcome_id"): row for row in load_disease("ra").scales}
+
+
 def scale(name: str, **values: float) -> float:
     """Evaluate one scale of the disease on one visit, scales above it included."""
     known = {key: np.array([[value]]) for key, value in values.items()}
-    row = next(r for r in load_disease("ra").scales if r.text("outcome_id") == name)
+    row = rows()[name]
     if name == "sdai":
         known["cdai_ra"] = np.array([[scale("cdai_ra", **values)]])
     return float(parse(row.text("formula"), row.file, row.line).evaluate(known, DAY)[0, 0])
