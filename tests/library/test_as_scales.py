@@ -29,8 +29,8 @@ def scale(name: str, **values: float) -> float:
     known = {key: np.array([[float(value)]]) for key, value in values.items()}
     row = rows()[name]
     if name == "basdai":
-        parts = {key: known[key] for key in ("stiffness", "stiffness_duration")}
-        known["basdai_inflammation"] = np.array([[scale("basdai_inflammation", **{k: v[0, 0] for k, v in parts.items()})]])
+        parts = {key: values[key] for key in ("stiffness", "stiffness_duration")}
+        known["basdai_inflammation"] = np.array([[scale("basdai_inflammation", **parts)]])
     return float(parse(row.text("formula"), row.file, row.line).evaluate(known, DAY)[0, 0])
 
 
