@@ -66,30 +66,30 @@ def test_every_responder_result_has_a_rule(evidence) -> None:
     assert sum(r.rule_id == "unknown" for r in ruled) == 51
 
 
-def test_targets_are_results_of_the_store(evidence) -> None:
-    """A target of the lupus nephritis calibration is a row of the store, printed value and all."""
+FITTED = {"sle": {"fit_background", "fit_msc"}, "oa": {"fit_background"}}
+
+
+@pytest.mark.parametrize("disease", FITTED)
+def test_targets_are_results_of_the_store(evidence, disease: str) -> None:
+    """A target of a calibration is a row of the store, printed value and all."""
     stored: dict[tuple[str, ...], float] = {}
     for row in evidence.outcomes:
         value = row.printed.value if row.printed else row.value
         day = "" if row.time_day is None else f"{row.time_day:g}"
         stored[row.study.study_id, row.arm.label, row.subgroup, row.outcome_id, day, row.statistic] = value
-    targets = rows_of("../diseases/sle/targets.csv")
+    targets = rows_of(f"../diseases/{disease}/targets.csv")
     for t in targets:
         key = tuple(
             t[name] for name in ("study_id", "arm_label", "subgroup", "outcome", "time_days", "statistic")
         )
         assert key in stored, key
         assert stored[key] == (float(t["value"]) if t["value"] else None), key
-    assert {t["role"] for t in targets} == {
-        "fit_background",
-        "validate_background",
-        "fit_msc",
-        "validate_msc",
-    }
+    assert {t["role"] for t in targets} == FITTED[disease] | {"validate_background", "validate_msc"}
 
 
-def test_targets_to_fit_come_from_studies_to_fit(evidence) -> None:
-    for t in rows_of("../diseases/sle/targets.csv"):
+@pytest.mark.parametrize("disease", FITTED)
+def test_targets_to_fit_come_from_studies_to_fit(evidence, disease: str) -> None:
+    for t in rows_of(f"../diseases/{disease}/targets.csv"):
         split = evidence.studies[t["study_id"]].split
         assert t["role"].startswith("fit" if split == "fit" else "validate"), (
             t["study_id"],
