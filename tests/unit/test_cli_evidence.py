@@ -54,7 +54,7 @@ def test_check_add_diff_export(library: Path, tmp_path: Path) -> None:
     before = copy_of_the_library(tmp_path / "before")
     path = written(tmp_path, "new.toml", GOOD)
     assert "nothing written" in run("add", str(path), "--dry-run").stderr
-    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 316
+    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 321
     run("add", str(path))
     assert json.loads(run("check", "--json").stdout)[0]["studies"] == 317
     changes = json.loads(run("diff", str(before), "--json").stdout)
