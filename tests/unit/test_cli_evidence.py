@@ -56,7 +56,7 @@ def test_check_add_diff_export(library: Path, tmp_path: Path) -> None:
     assert "nothing written" in run("add", str(path), "--dry-run").stderr
     assert json.loads(run("check", "--json").stdout)[0]["studies"] == 321
     run("add", str(path))
-    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 317
+    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 322
     changes = json.loads(run("diff", str(before), "--json").stdout)
     assert [table["added"] for table in changes if table["table"] == "studies"] == [["example2020"]]
     assert "+ studies  example2020" in run("diff", str(before)).stdout
