@@ -24,8 +24,8 @@ def rows_of(name: str) -> list[dict[str, str]]:
 
 
 def test_every_given_result_is_loaded_or_listed_with_its_reason(evidence) -> None:
-    assert len(evidence.studies) == 321 and len(evidence.rules) == 134
-    assert len(evidence.outcomes) + len(evidence.not_loaded) == 2305
+    assert len(evidence.studies) == 329 and len(evidence.rules) == 134
+    assert len(evidence.outcomes) + len(evidence.not_loaded) == 2332
     assert all(row.reason for row in evidence.not_loaded)
 
 
@@ -47,8 +47,8 @@ def test_a_percentage_left_out_is_that_of_its_count(evidence) -> None:
 
 def test_splits_and_kinds_as_given(evidence) -> None:
     assert Counter(s.split for s in evidence.studies.values()) == {
-        "fit": 132,
-        "validation": 171,
+        "fit": 137,
+        "validation": 174,
         "undated": 18,
     }
     assert Counter(s.evidence_kind for s in evidence.studies.values())["msc_trial"] == 38
@@ -61,7 +61,7 @@ def test_every_responder_result_has_a_rule(evidence) -> None:
         + sum(
             1 for r in rows_of("not_loaded.csv") if r["outcome_id"] in evidence.vocabulary.groups["responder"]
         )
-        == 839
+        == 860
     )
     assert sum(r.rule_id == "unknown" for r in ruled) == 51
 
