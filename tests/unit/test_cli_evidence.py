@@ -55,9 +55,9 @@ def test_check_add_diff_export(library: Path, tmp_path: Path) -> None:
     before = copy_of_the_library(tmp_path / "before")
     path = written(tmp_path, "new.toml", GOOD)
     assert "nothing written" in run("add", str(path), "--dry-run").stderr
-    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 324
+    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 329
     run("add", str(path))
-    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 325
+    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 330
     changes = json.loads(run("diff", str(before), "--json").stdout)
     assert [table["added"] for table in changes if table["table"] == "studies"] == [["example2020"]]
     assert "+ studies  example2020" in run("diff", str(before)).stdout

@@ -53,7 +53,7 @@ def check_therapies(disease: Disease) -> int:
         except StromaError as error:
             problems.extend(error)
             continue
-        missing = sorted({state for state, _, _ in therapy.doses} - states)
+        missing = sorted(therapy.states - states)
         fitting += not missing
         for state in missing if therapy_id in named else ():
             problems.add(
