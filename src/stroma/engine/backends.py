@@ -76,3 +76,16 @@ def backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise fail("S010", f"unknown backend `{name}`", hint=nearest(name, BACKENDS), exit_code=EXIT_USAGE)
     return BACKENDS[name].build()
+
+
+def checked_backend(name: str) -> Backend:
+    """Return the engine of that name under watch: see :class:`stroma.engine.safeguard.SafeguardedBackend`.
+
+    Raises
+    ------
+    StromaError
+        S010, with the nearest name.
+    """
+    from stroma.engine.safeguard import SafeguardedBackend
+
+    return SafeguardedBackend(backend(name), _reference())
