@@ -83,6 +83,7 @@ def worst(found: Iterable[DeliveredError | None]) -> DeliveredError | None:
     if not known:
         return None
     return DeliveredError(
-        max((f.error for f in known if f.n_checked), default=math.nan), sum(f.n_checked for f in known), sum(f.n_subject for f in known),
-        min(f.relative for f in known), sum(f.n_failed for f in known), sum(f.n_rescued for f in known),
-        min(f.limit for f in known))
+        error=max((f.error for f in known if f.n_checked), default=math.nan),
+        n_checked=sum(f.n_checked for f in known), n_subject=sum(f.n_subject for f in known),
+        relative=min(f.relative for f in known), n_failed=sum(f.n_failed for f in known),
+        n_rescued=sum(f.n_rescued for f in known), limit=min(f.limit for f in known))
