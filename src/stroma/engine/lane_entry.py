@@ -1,5 +1,8 @@
 """The lane loop as a C function of two vectors, compiled by numba to text that LLVM alone can load again."""
 
+# numba passes a first argument that the caller does not see.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import numpy as np

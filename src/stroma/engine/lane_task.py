@@ -131,12 +131,13 @@ def make_room(f: Functions, rows: int, lanes: int) -> Room:
     n_event, n_change = f.rank - f.trigger, f.out - f.change
     space = np.zeros(rows * lanes + 8)
     skip = (-space.ctypes.data % 64) // 8  # the first row starts on a 64-byte boundary
-    whole, real = np.int64, np.float64
+    whole = np.int64
     return Room(
-        space[skip:skip + rows * lanes].reshape(rows, lanes), *(np.zeros(lanes, whole) for _ in range(4)),
-        np.zeros((lanes, n_event), whole), np.zeros(2 * n_event, whole), np.zeros(4, whole), np.zeros(lanes),
-        np.zeros(lanes), np.zeros((2 * n_event, n_change), real), np.zeros(f.n_constant), np.zeros(f.n_state),
-        np.zeros(f.n_switch))
+        w=space[skip:skip + rows * lanes].reshape(rows, lanes), subject=np.zeros(lanes, whole),
+        visit=np.zeros(lanes, whole), dose=np.zeros(lanes, whole), steps=np.zeros(lanes, whole),
+        held=np.zeros((lanes, n_event), whole), waiting=np.zeros(2 * n_event, whole), tally=np.zeros(4, whole),
+        cut=np.zeros(lanes), low=np.zeros(lanes), queued=np.zeros((2 * n_event, n_change)),
+        constants=np.zeros(f.n_constant), states=np.zeros(f.n_state), switches=np.zeros(f.n_switch))
 
 
 def pack(f: Functions, task: Task, events: Events, room: Room) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
