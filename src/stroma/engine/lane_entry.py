@@ -1,7 +1,7 @@
 """The lane loop as a C function of two vectors, compiled by numba to text that LLVM alone can load again."""
 
 # numba passes a first argument that the caller does not see.
-# pyright: reportCallIssue=false
+# pyright: reportCallIssue=false, reportPrivateImportUsage=false
 
 from __future__ import annotations
 
