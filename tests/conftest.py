@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stroma.calibration.forecast import Forecast, Settings, forecast
+from stroma.calibration.forecast import forecast
+from stroma.calibration.prediction import Forecast, Settings
 
 SMALL = Settings(draws=32, subjects=24, trials=300)
 

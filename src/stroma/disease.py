@@ -12,6 +12,8 @@ import numpy as np
 
 from stroma.errors import Problems, StromaError, fail, nearest
 from stroma.library import library_root
+from stroma.measures import COLUMNS as MEASURE_COLUMNS
+from stroma.measures import Measure, read_measures
 from stroma.model.load import LoadedModel, load_model
 from stroma.model.ode_model import OdeModel
 from stroma.tables import Column, Row, read_table
@@ -96,6 +98,8 @@ class Disease:
     parameters : dict of str to Parameter
     baselines, correlations, variability, observables, items : tuple of Row
         The tables of the same names, checked.
+    measures : dict of str to Measure
+        ``measures.csv`` by quantity.
     config : dict
         ``disease.toml``.
     regimens : dict
@@ -112,6 +116,7 @@ class Disease:
     variability: tuple[Row, ...]
     observables: tuple[Row, ...]
     items: tuple[Row, ...]
+    measures: Mapping[str, Measure]
     config: Mapping = field(repr=False)
     regimens: Mapping = field(repr=False)
 
@@ -133,6 +138,21 @@ class Disease:
     def defaults(self) -> np.ndarray:
         """Return the table's value of every model parameter, shape (n_parameter,)."""
         return np.array([self.parameters[p].value for p in self.model.parameters])
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Return the quantities whose course a forecast draws, in the order of the table."""
+        return tuple(m.outcome_id for m in self.measures.values() if m.shown)
+
+    @property
+    def severity(self) -> str:
+        """Return the quantity by which arms are compared at entry."""
+        return self.config["severity"]["quantity"]
+
+    @property
+    def amplitude(self) -> str:
+        """Return the parameter that scales the effect of the cells."""
+        return self.config["msc_amplitude"]
 
     def region(self, label: str) -> str:
         """Return the region a published label stands for, ``""`` for the reference."""
@@ -175,15 +195,18 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     variability = table("variability.csv", _VARIABILITY, ("parameter_id",))
     observables = table("observables.csv", _OBSERVABLES, ("outcome_id",))
     items = table("sledai_items.csv", _ITEMS, ("item",)) if (folder / "sledai_items.csv").is_file() else ()
+    measured = table("measures.csv", MEASURE_COLUMNS, ("outcome_id",))
     problems.raise_if_any()
+    measures = read_measures(measured, problems)
     parameters = {r.text("parameter_id"): _parameter(r, problems) for r in rows}
     model_rows = {p.parameter_id: (p.unit, p.file, p.line) for p in parameters.values() if p.scope == "model"}
     loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems)
     _check_links(parameters, baselines, correlations, variability, items, problems)
+    _check_measures(measured, measures, parameters, problems)
     problems.raise_if_any()
     assert loaded is not None
     return Disease(disease_id, config["name"], folder, loaded, parameters, baselines, correlations, variability,
-                   observables, items, config, regimens)
+                   observables, items, measures, config, regimens)
 
 
 def _toml(path: Path, problems: Problems) -> dict:
@@ -238,3 +261,12 @@ def _check_links(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...]
             need(row, part.partition(":")[2], parameters, "parameter")
     for row in items:
         need(row, row.text("spread"), parameters, "parameter")
+
+
+def _check_measures(rows: tuple[Row, ...], measures: Mapping[str, Measure], parameters: Mapping[str, Parameter],
+                    problems: Problems) -> None:
+    for row in rows:
+        bias = measures[row.text("outcome_id")].open_label
+        if bias and bias not in parameters:
+            problems.add("D004", f"unknown parameter `{bias}`", file=row.file, line=row.line,
+                         hint=nearest(bias, parameters))

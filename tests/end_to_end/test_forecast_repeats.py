@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stroma.calibration.forecast import Forecast, Settings, forecast
+from stroma.calibration.forecast import forecast
+from stroma.calibration.prediction import Forecast, Settings
 from stroma.engine.cpu import CpuBackend
 from stroma.report.json_output import forecast_json
 from stroma.therapy import CellDose

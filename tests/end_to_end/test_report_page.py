@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stroma.calibration.forecast import Forecast
+from stroma.calibration.prediction import Forecast
 from stroma.report.run_folder import RunRecord, write_run
 from stroma.report.sentences import first_line, size_sentence
 from stroma.report.terminal import forecast_view

@@ -73,7 +73,7 @@ def test_targets_are_results_of_the_store(evidence) -> None:
         value = row.printed.value if row.printed else row.value
         day = "" if row.time_day is None else f"{row.time_day:g}"
         stored[row.study.study_id, row.arm.label, row.subgroup, row.outcome_id, day, row.statistic] = value
-    targets = rows_of("ln_targets.csv")
+    targets = rows_of("../diseases/sle/targets.csv")
     for t in targets:
         key = tuple(
             t[name] for name in ("study_id", "arm_label", "subgroup", "outcome", "time_days", "statistic")
@@ -89,7 +89,7 @@ def test_targets_are_results_of_the_store(evidence) -> None:
 
 
 def test_targets_to_fit_come_from_studies_to_fit(evidence) -> None:
-    for t in rows_of("ln_targets.csv"):
+    for t in rows_of("../diseases/sle/targets.csv"):
         split = evidence.studies[t["study_id"]].split
         assert t["role"].startswith("fit" if split == "fit" else "validate"), (
             t["study_id"],

@@ -8,10 +8,11 @@ from scipy.stats import multivariate_normal
 
 from stroma.calibration.likelihood import LOG_RATIO_SCALE, Likelihood
 from stroma.calibration.targets import Target
+from stroma.disease import load_disease
 
 
 def _target(study: str, outcome: str, kind: str, observed: float, n: float, se: float = np.nan) -> Target:
-    return Target(f"{study}|{outcome}|{n}", study, study, "arm", outcome, kind,
+    return Target(f"{study}|{outcome}|{n}", study, study, study, "arm", outcome, kind,
                   "proteinuria_24h" if kind == "log_ratio" else "rule", 168.0, observed, se, n, False, "mmf", "mixed",
                   "", None, "fit_background", 2009, "fit", Path("x"), 1)
 
@@ -34,13 +35,13 @@ def test_density_equals_a_multivariate_normal_with_a_shared_study_effect():
         np.diag([share_variance(0.2, 40), share_variance(0.1, 50)]) + 0.25)
     ratio = multivariate_normal.logpdf([-0.7], [-0.5], [[0.04 + (0.5 * LOG_RATIO_SCALE) ** 2]])
     other = multivariate_normal.logpdf([seen(0.8, 20)], [0.9], [[share_variance(0.9, 20) + 0.25]])
-    likelihood = Likelihood(targets)
+    likelihood = Likelihood(load_disease("sle"), targets)
     assert likelihood.trials == ("a", "b")
     np.testing.assert_allclose(likelihood.by_trial(predicted, spread)[0], [pair + ratio, other], rtol=1e-12)
 
 
 def test_a_shift_moves_the_prediction():
     targets = [_target("a", "remission", "proportion", 0.6, 40)]
-    likelihood, spread = Likelihood(targets), np.array([0.3])
+    likelihood, spread = Likelihood(load_disease("sle"), targets), np.array([0.3])
     moved = likelihood.by_trial(np.array([[0.1]]), spread, np.array([[0.4]]))
     np.testing.assert_allclose(moved, likelihood.by_trial(np.array([[0.5]]), spread), rtol=1e-12)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stroma.calibration.fingerprint import data_hash
 from stroma.calibration.posterior import FILE, PRIORS, Posterior, load_posterior, save_posterior
 from stroma.disease import Disease, load_disease
 from stroma.errors import StromaError
@@ -26,8 +27,9 @@ def disease(tmp_path: Path) -> Disease:
 def posterior(disease: Disease) -> Posterior:
     rng = np.random.default_rng(3)
     weights = {p: rng.dirichlet(np.ones(DRAWS)) for p in PRIORS}
-    return Posterior(disease.uncertain, rng.normal(size=(DRAWS, len(disease.uncertain))), weights,
-                     {"target_ids": ["a", "b"], "fitted_before": "2014-01-01"})
+    return Posterior(disease.uncertain, rng.normal(size=(DRAWS, len(disease.uncertain))), np.arange(DRAWS), weights,
+                     {"target_ids": ["a", "b"], "fitted_before": "2014-01-01",
+                      "model_hash": disease.model.content_hash})
 
 
 def code(disease: Disease) -> str:
@@ -48,16 +50,19 @@ def test_what_is_written_comes_back(disease: Disease, posterior: Posterior) -> N
     assert found.manifest["target_ids"] == ["a", "b"]
 
 
-@pytest.mark.parametrize("change", ["draws", "weights", "targets"])
+@pytest.mark.parametrize("change", ["draws", "weights", "groups", "targets"])
 def test_the_hash_names_the_content(posterior: Posterior, change: str) -> None:
     scaled, weights, manifest = posterior.scaled.copy(), dict(posterior.weights), dict(posterior.manifest)
+    group = posterior.group.copy()
     if change == "draws":
         scaled[3, 2] += 1e-12
     elif change == "weights":
         weights["sceptical"] = np.roll(weights["sceptical"], 1)
+    elif change == "groups":
+        group[0] = group[1]
     else:
         manifest["target_ids"] = ["a", "c"]
-    assert Posterior(posterior.names, scaled, weights, manifest).content_hash != posterior.content_hash
+    assert Posterior(posterior.names, scaled, group, weights, manifest).content_hash != posterior.content_hash
 
 
 def test_a_parameter_comes_back_on_its_own_scale(disease: Disease, posterior: Posterior) -> None:
@@ -118,6 +123,24 @@ def test_a_posterior_of_other_parameters(disease: Disease, posterior: Posterior)
     save_posterior(foreign, disease.folder)
     with pytest.raises(StromaError, match=f"C021.*other parameters: {posterior.names[0]}, tea_effect"):
         load_posterior(disease)
+
+
+def test_a_posterior_of_another_model(disease: Disease, posterior: Posterior) -> None:
+    save_posterior(replace(posterior, manifest={**posterior.manifest, "model_hash": "other"}), disease.folder)
+    with pytest.raises(StromaError, match=r"C021.*another model of `sle`"):
+        load_posterior(disease)
+
+
+def test_effective_size_counts_background_draws_once(posterior: Posterior) -> None:
+    pairs = replace(posterior, group=np.arange(DRAWS) // 2, weights={p: np.full(DRAWS, 1 / DRAWS) for p in PRIORS})
+    assert pairs.effective_size() == pytest.approx(DRAWS / 2)
+
+
+def test_the_shipped_one_was_fitted_to_the_tables_of_today() -> None:
+    disease = load_disease("sle")
+    manifest = load_posterior(disease).manifest
+    assert manifest["data_hash"] == data_hash(disease), "run `stroma calibrate sle`"
+    assert min(manifest["effective_size"][p] for p in ("background", *PRIORS)) >= 100
 
 
 def test_the_library_has_one_that_loads(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from stroma.calibration.forecast import Forecast
+from stroma.calibration.prediction import Forecast
 from stroma.report import figures
 from stroma.report.svg import Drawing
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from stroma.calibration.forecast import Forecast, forecast
+from stroma.calibration.forecast import forecast
+from stroma.calibration.prediction import Forecast
 from stroma.report.json_output import forecast_json, forecast_object
 
 KEYS = {"record", "disease", "simulated", "outcomes", "probability_of_success",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from stroma.calibration.forecast import Forecast
+from stroma.calibration.prediction import Forecast
 from stroma.errors import StromaError
 from stroma.report.run_folder import RunRecord, run_name, write_run
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from stroma.calibration.forecast import Forecast, OutcomeForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.report.labels import count, per_cent
 from stroma.report.sentences import (
     first_line,

@@ -9,7 +9,7 @@ def test_emulator_recovers_a_quadratic_exactly():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(400, 3))
     y = (1 + 2 * x[:, 0] - x[:, 1] * x[:, 2] + 0.5 * x[:, 0] ** 2)[:, None]
-    emulator = fit_emulator(x, y, np.ones(400), ridge=1e-9)
+    emulator = fit_emulator(x, y, ridge=1e-9)
     fresh = rng.normal(size=(50, 3))
     want = 1 + 2 * fresh[:, 0] - fresh[:, 1] * fresh[:, 2] + 0.5 * fresh[:, 0] ** 2
     np.testing.assert_allclose(emulator.predict(fresh)[:, 0], want, atol=1e-6)
@@ -19,7 +19,7 @@ def test_emulator_averages_noise_out():
     rng = np.random.default_rng(2)
     x = rng.normal(size=(3000, 4))
     truth = x @ np.array([1.0, -1.0, 0.5, 0.0])
-    emulator = fit_emulator(x, (truth + rng.normal(scale=0.5, size=3000))[:, None], np.ones(3000))
+    emulator = fit_emulator(x, (truth + rng.normal(scale=0.5, size=3000))[:, None])
     assert np.std(emulator.predict(x)[:, 0] - truth) < 0.06
     assert abs(emulator.residual_sd[0] - 0.5) < 0.02
 

@@ -44,7 +44,7 @@ def test_an_msc_result_relabelled_as_fit_is_still_refused_by_its_split(listed):
 
 
 def test_every_row_of_the_list_is_a_target_or_has_a_reason(listed):
-    rows = sum(1 for _ in (load_disease("sle").folder.parents[1] / "evidence" / "ln_targets.csv").open()) - 1
+    rows = sum(1 for _ in (load_disease("sle").folder / "targets.csv").open()) - 1
     assert len(listed.targets) + len(listed.excluded) == rows
     assert all(e.reason for e in listed.excluded)
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import t as student_t
 
-from stroma.calibration.fit import Calibration, Checkpoints, Settings, fit_background, work_key
-from stroma.calibration.likelihood import Likelihood, effect_scale, trial_of
+from stroma.calibration.fingerprint import fit_key
+from stroma.calibration.fit import Calibration, Checkpoints, Settings, fit_background
+from stroma.calibration.likelihood import Likelihood, effect_scale
 from stroma.calibration.simulate import LATE_VISIT_DAY, VISIT_DAY, Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
@@ -83,8 +84,8 @@ def interval_score(low: float, high: float, observed: float, level: float = LEVE
 
 
 def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings, backend: Backend, work: Path,
-                        progress: Progress | None = None, outcome: str = "overall_remission") -> list[CheckedArm]:
-    """Predict each fitted control arm from all other trials.
+                        progress: Progress | None = None) -> list[CheckedArm]:
+    """Predict the disease's main outcome of each fitted control arm from all other trials.
 
     Parameters
     ----------
@@ -93,24 +94,22 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
         Of the fit; a trial without which fewer than 50 draws count is left out by a fit of its own.
     work : Path
         Folder for checkpoints.
-    outcome : str
-        The outcome whose arms are checked, and pooled for the reference.
     """
     targets, whole = found.background_targets, found.background
-    likelihood = Likelihood(targets)
+    likelihood = Likelihood(disease, targets)
     by_trial = likelihood.by_trial(whole.predicted, _spread(whole.draws))
-    arms = [(i, t) for i, t in enumerate(targets) if t.outcome == outcome]
+    arms = [(i, t) for i, t in enumerate(targets) if t.outcome == disease.config["check_outcome"]]
     checked = []
-    for trial in dict.fromkeys(trial_of(t) for _, t in arms):
-        own = [(i, t) for i, t in arms if trial_of(t) == trial]
+    for trial in dict.fromkeys(t.trial for _, t in arms):
+        own = [(i, t) for i, t in arms if t.trial == trial]
         log_weight = np.log(np.maximum(whole.weight, 1e-300)) - by_trial[:, likelihood.trials.index(trial)]
         weight = np.exp(log_weight - log_weight.max())
         draws, predicted = whole.draws, whole.predicted[:, [i for i, _ in own]]
         if effective_size(weight) < MIN_DRAWS:
             draws, predicted, weight = _refit(disease, targets, trial, [t for _, t in own], settings, backend, work,
                                               progress)
-        others = [t for _, t in arms if trial_of(t) != trial]
-        checked += [_check("loto", t, predicted[:, k], _spread(draws), weight / weight.sum(),
+        others = [t for _, t in arms if t.trial != trial]
+        checked += [_check(disease, "loto", t, predicted[:, k], _spread(draws), weight / weight.sum(),
                            _reference(others, t, settings.seed), settings.seed) for k, (_, t) in enumerate(own)]
     return checked
 
@@ -123,8 +122,8 @@ def _refit(disease: Disease, targets: Sequence[Target], trial: str, own: Sequenc
            backend: Backend, work: Path,
            progress: Progress | None) -> tuple[Draws, NDArray[np.float64], NDArray[np.float64]]:
     """Fit the background without a trial and predict its arms."""
-    rest = [t for t in targets if trial_of(t) != trial]
-    kept = Checkpoints(work, work_key(disease, rest, settings))
+    rest = [t for t in targets if t.trial != trial]
+    kept = Checkpoints(work, fit_key(disease, rest, settings.key()))
 
     def report(stage: str, done: int, total: int) -> None:
         if progress:
@@ -152,20 +151,21 @@ def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], 
     predicted = simulate_targets(disease, targets, rules, draws, LATE_SUBJECTS, seed, backend, LATE_VISIT_DAY, progress)
     spread = _spread(draws)
     flat = np.full(draws.n, 1.0 / draws.n)
-    return [_check("later", t, predicted[:, i], spread, flat, None, seed) for i, t in enumerate(targets)]
+    return [_check(disease, "later", t, predicted[:, i], spread, flat, None, seed) for i, t in enumerate(targets)]
 
 
-def _check(check: str, target: Target, predicted: NDArray[np.float64], spread: NDArray[np.float64],
-           weight: NDArray[np.float64], reference: NDArray[np.float64] | None, seed: int) -> CheckedArm:
+def _check(disease: Disease, check: str, target: Target, predicted: NDArray[np.float64],
+           spread: NDArray[np.float64], weight: NDArray[np.float64], reference: NDArray[np.float64] | None,
+           seed: int) -> CheckedArm:
     rng = generator(seed, f"{check}/{target.target_id}")
     draw = rng.choice(weight.size, SAMPLES, p=weight)
-    effect = rng.standard_normal(SAMPLES) * spread[draw] * effect_scale(target)
+    effect = rng.standard_normal(SAMPLES) * spread[draw] * effect_scale(disease, target.kind, target.quantity)
     latent = predicted[draw] + effect
     sample, observed, unit = _published_scale(target, latent, rng)
     q = np.quantile(sample, [0.05, 0.25, 0.5, 0.75, 0.95])
     low, high = (np.nan, np.nan) if reference is None else tuple(np.quantile(reference, [0.05, 0.95]))
     return CheckedArm(
-        check, trial_of(target), target.arm_label, target.outcome, target.day, target.n, target.n_assumed, unit,
+        check, target.trial, target.arm_label, target.outcome, target.day, target.n, target.n_assumed, unit,
         observed, float(q[2]), float(q[1]), float(q[3]), float(q[0]), float(q[4]), bool(q[1] <= observed <= q[3]),
         bool(q[0] <= observed <= q[4]), interval_score(q[0], q[4], observed), float(low), float(high),
         float("nan") if reference is None else interval_score(low, high, observed), effective_size(weight))
@@ -206,26 +206,3 @@ def save_checks(checked: Sequence[CheckedArm], folder: Path) -> Path:
             writer.writerow([f"{v:.4g}" if isinstance(v, float) else v for v in astuple(arm)])
     part.replace(path)
     return path
-
-
-def markdown_table(folder: Path, check: str) -> str:
-    """Return the kept checks of one kind as a Markdown table, one row a number; the README shows it.
-
-    Parameters
-    ----------
-    folder : Path
-        The disease's folder.
-    check : {"loto", "later"}
-    """
-    with (folder / FILE).open(encoding="utf-8", newline="") as stream:
-        rows = [r for r in csv.DictReader(stream) if r["check"] == check]
-    lines = ["| trial | arm | outcome | day | published | predicted (90 % interval) | inside |",
-             "|---|---|---|---|---|---|---|"]
-    for r in rows:
-        unit = " %" if r["unit"] == "%" else ""
-        observed, median, low, high = (f"{float(r[k]):.3g}" for k in ("observed", "median", "lo90", "hi90"))
-        arm, outcome = r["arm"].split(" (ref")[0], r["outcome"].replace("_", " ")
-        inside = "yes" if r["inside_90"] == "True" else "**no**"
-        lines.append(f"| {r['trial']} | {arm} | {outcome} | {r['day']} | {observed}{unit} | "
-                     f"{median} ({low} to {high}){unit} | {inside} |")
-    return "\n".join(lines)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroma import __version__
-from stroma.calibration.likelihood import Likelihood, effect_scale
-from stroma.calibration.posterior import PRIORS, Posterior
+from stroma.calibration.fingerprint import code_hash, data_hash, fit_key
+from stroma.calibration.likelihood import SHARES, Likelihood, effect_scale
+from stroma.calibration.posterior import PRIORS, Posterior, distinct_size
 from stroma.calibration.sampler import (
+    Emulated,
     Emulator,
     explore,
-    fit_emulator,
     importance_weights,
 )
 from stroma.calibration.simulate import VISIT_DAY, Draws, Progress, simulate_targets
@@ -32,13 +32,9 @@ from stroma.streams import generator
 from stroma.trial.rules import load_rules
 
 MIN_EFFECTIVE_SIZE = 100.0
-SOFT_KINDS = frozenset({"sledai_2k"})
-# The Nanjing rows describe about one and a half independent series (biology of the evidence), so that
-# together they count as much as that: each series' log likelihood is multiplied by this share.
-INDEPENDENT_SERIES = 1.5
+ENOUGH_EFFECTIVE_SIZE = 400.0
 SCEPTICAL_MEDIAN = 0.2
 SCEPTICAL_SPREAD = 0.8
-AMPLITUDE = "renal_brake_tone"
 CHAIN_STEPS = 4000
 
 
@@ -77,14 +73,18 @@ class Round:
     draws : Draws
     predicted : ndarray, shape (n_draw, n_target)
         Smoothed over draws in the background stage, as simulated in the other.
+    group : ndarray of int64, shape (n_draw,)
+        Which background draw each row has.
     weight : ndarray, shape (n_draw,)
     effective : float
+        Effective number of distinct background draws.
     residual_sd : ndarray, shape (n_target,)
         What the emulator leaves unexplained: mostly the Monte-Carlo noise of the patients of a draw.
     """
 
     draws: Draws
     predicted: NDArray[np.float64]
+    group: NDArray[np.int64]
     weight: NDArray[np.float64]
     effective: float
     residual_sd: NDArray[np.float64]
@@ -146,24 +146,11 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
     listed = targets or load_targets(disease)
     background, cells = listed.of("fit_background"), listed.of("fit_msc")
     require_fit_side([*background, *cells])
-    kept = Checkpoints(work, work_key(disease, [*background, *cells], settings))
+    kept = Checkpoints(work, fit_key(disease, [*background, *cells], settings.key()))
     first = fit_background(disease, background, settings, backend, kept, progress)
     second, log_bias = _fit_cells(disease, cells, first, settings, backend, kept, progress)
     posterior = _posterior(disease, first, second, log_bias, listed, settings)
     return Calibration(posterior, first, tuple(background), second, tuple(cells))
-
-
-def work_key(disease: Disease, targets: Sequence[Target], settings: Settings) -> str:
-    """Return a key of everything that changes a fit: model, tables, therapies, targets, settings, version."""
-    digest = hashlib.sha256(disease.model.content_hash.encode())
-    for path in sorted(disease.folder.glob("*.*")):
-        if path.suffix in (".csv", ".toml"):
-            digest.update(path.read_bytes())
-    for path in sorted((library_root() / "therapies").glob("*.toml")):
-        digest.update(path.read_bytes())
-    digest.update(repr([(t.target_id, t.observed, t.n, t.standard_error) for t in targets]).encode())
-    digest.update(f"{settings.key()}/{__version__}".encode())
-    return digest.hexdigest()[:16]
 
 
 def _staged(progress: Progress | None, stage: str) -> Progress | None:
@@ -183,7 +170,7 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
     names = disease.fitted_in("background")
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     spread_at = names.index("study_spread")
-    likelihood = Likelihood(targets)
+    likelihood = Likelihood(disease, targets)
 
     def simulate(scaled: NDArray[np.float64], label: str) -> NDArray[np.float64]:
         return simulate_targets(disease, targets, rules, Draws(names, scaled), settings.subjects, settings.seed,
@@ -201,18 +188,18 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
 
     scaled = sample_prior(disease, names, settings.prior_draws, settings.seed)
     first = kept.arrays("background_0", lambda: {"predicted": simulate(scaled, "control arms, round 1")})
-    predicted = first["predicted"]
+    near = Emulated(scaled, first["predicted"])
     found: Round | None = None
     for number in range(1, settings.rounds + 1):
-        emulator = fit_emulator(scaled, predicted, np.ones(scaled.shape[0]))
-        best = scaled[np.argsort(-log_posterior(scaled, emulator.predict(scaled)))]
-        arrays = kept.arrays(f"background_{number}", partial(next_round, emulator, best, number))
-        scaled, predicted = arrays["scaled"], arrays["predicted"]
-        local = fit_emulator(scaled, predicted, np.ones(scaled.shape[0]))
-        smooth = local.predict(scaled)
+        best = near.scaled[np.argsort(-log_posterior(near.scaled, near.emulator.predict(near.scaled)))]
+        arrays = kept.arrays(f"background_{number}", partial(next_round, near.emulator, best, number))
+        scaled = arrays["scaled"]
+        near = near.joined(scaled, arrays["predicted"]) if number > 1 else Emulated(scaled, arrays["predicted"])
+        smooth = near.emulator.predict(scaled)
         weight, effective = importance_weights(log_posterior(scaled, smooth), arrays["log_proposed"])
-        found = Round(Draws(names, scaled), smooth, weight, effective, local.residual_sd)
-        if effective >= MIN_EFFECTIVE_SIZE:
+        found = Round(Draws(names, scaled), smooth, np.arange(weight.size), weight, effective,
+                      near.emulator.residual_sd)
+        if effective >= ENOUGH_EFFECTIVE_SIZE:
             break
     assert found is not None
     if found.effective < MIN_EFFECTIVE_SIZE:
@@ -238,7 +225,8 @@ def _fit_cells(disease: Disease, targets: list[Target], first: Round, settings: 
     """Weigh draws of the background posterior with prior draws of the MSC parameters."""
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     rng = generator(settings.seed, "background draws for cells")
-    pick = rng.choice(first.draws.n, settings.draws, p=first.weight)
+    position = (np.arange(settings.draws) + rng.random()) / settings.draws
+    pick = rng.permutation(np.searchsorted(np.cumsum(first.weight), position).clip(0, first.draws.n - 1))
     own = [n for n in disease.uncertain if n not in first.draws.names]
     scaled = np.concatenate([first.draws.scaled[pick], sample_prior(disease, own, settings.draws, settings.seed + 1)],
                             axis=1)
@@ -248,11 +236,12 @@ def _fit_cells(disease: Disease, targets: list[Target], first: Round, settings: 
         _staged(progress, "MSC series"))})["predicted"]
     log_bias = {"current": _cells_log_likelihood(disease, targets, draws, predicted, open_label=True),
                 "enthusiastic": _cells_log_likelihood(disease, targets, draws, predicted, open_label=False)}
-    weight, effective = importance_weights(log_bias["current"], np.zeros(draws.n))
+    weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
+    effective = distinct_size(weight, pick)
     if effective < MIN_EFFECTIVE_SIZE:
-        raise fail("C030", f"the MSC posterior has an effective sample size of {effective:.0f}, "
+        raise fail("C030", f"the MSC posterior rests on {effective:.0f} effective background draws, "
                            f"{MIN_EFFECTIVE_SIZE:.0f} are needed", hint="more --draws", exit_code=3)
-    return Round(draws, predicted, weight, effective, np.zeros(len(targets))), log_bias
+    return Round(draws, predicted, pick, weight, effective, np.zeros(len(targets))), log_bias
 
 
 def _cells_log_likelihood(disease: Disease, targets: list[Target], draws: Draws, predicted: NDArray[np.float64],
@@ -261,20 +250,25 @@ def _cells_log_likelihood(disease: Disease, targets: list[Target], draws: Draws,
     shift = np.zeros_like(predicted)
     if open_label:
         for i, target in enumerate(targets):
-            if target.quantity in SOFT_KINDS:
-                shift[:, i] = values["open_label_sledai"]
-            else:
-                sign = {"serum_creatinine": -1.0, "log_ratio": -1.0}.get(
-                    target.quantity if target.kind == "change" else target.kind, 1.0)
-                shift[:, i] = sign * values["open_label_response"] * effect_scale(target)
+            shift[:, i] = _open_label(disease, target, values)
     spread = np.full(draws.n, disease.parameters["series_spread"].value)
-    parts = Likelihood(targets).by_trial(predicted, spread, shift)
-    return parts.sum(axis=1) * min(1.0, INDEPENDENT_SERIES / parts.shape[1])
+    parts = Likelihood(disease, targets).by_trial(predicted, spread, shift)
+    return parts.sum(axis=1) * min(1.0, disease.config["msc_series"]["independent"] / parts.shape[1])
+
+
+def _open_label(disease: Disease, target: Target, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return how far knowing the treatment moves a target, shape (n_draw,): a bias of its own, or that of responses."""
+    if target.kind in SHARES:
+        return values["open_label_response"]
+    measure = disease.measures[target.quantity]
+    if measure.open_label:
+        return values[measure.open_label]
+    return measure.improves * values["open_label_response"] * effect_scale(disease, target.kind, target.quantity)
 
 
 def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[str, NDArray[np.float64]],
                listed: TargetList, settings: Settings) -> Posterior:
-    amplitude = second.draws.scaled[:, second.draws.names.index(AMPLITUDE)]
+    amplitude = second.draws.scaled[:, second.draws.names.index(disease.amplitude)]
     sceptical = log_bias["current"] + _sceptical_ratio(disease, amplitude)
     logs = {"none": np.zeros(second.draws.n), "sceptical": sceptical, **log_bias}
     weights = {name: importance_weights(logs[name], np.zeros(second.draws.n))[0] for name in PRIORS}
@@ -282,6 +276,7 @@ def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[
     years = {role: max((t.year for t in found), default=0) for role, found in fitted.items()}
     manifest = {
         "disease": disease.disease_id, "stroma": __version__, "model_hash": disease.model.content_hash,
+        "data_hash": data_hash(disease), "code_hash": code_hash(),
         "settings": settings.key(), "simulated": True,
         "target_ids": [t.target_id for found in fitted.values() for t in found],
         "background_fitted_before": f"{years['fit_background'] + 1}-01-01",
@@ -291,20 +286,15 @@ def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[
         "excluded": [{"target_id": e.target_id, "reason": e.reason}
                      for e in listed.excluded if e.role.startswith("fit")],
         "effective_size": {"background": round(first.effective, 1),
-                           **{n: round(1.0 / float((weights[n] ** 2).sum()), 1) for n in PRIORS}},
+                           **{n: round(distinct_size(weights[n], second.group), 1) for n in PRIORS}},
     }
-    return Posterior(second.draws.names, second.draws.scaled, weights, json.loads(json.dumps(manifest)))
+    return Posterior(second.draws.names, second.draws.scaled, second.group, weights, json.loads(json.dumps(manifest)))
 
 
 def _sceptical_ratio(disease: Disease, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
     """Log ratio of the sceptical to the current prior of the amplitude: median 0.2 instead of the table's."""
-    p = disease.parameters[AMPLITUDE]
+    p = disease.parameters[disease.amplitude]
     assert limits(p)[1] > np.log(SCEPTICAL_MEDIAN)
     current = -0.5 * ((scaled - centre(p)) / p.spread) ** 2 - np.log(p.spread)
     sceptical = -0.5 * ((scaled - np.log(SCEPTICAL_MEDIAN)) / SCEPTICAL_SPREAD) ** 2 - np.log(SCEPTICAL_SPREAD)
     return sceptical - current
-
-
-def restrict(targets: TargetList, keep: Callable[[Target], bool]) -> TargetList:
-    """Return the list without the targets that ``keep`` refuses."""
-    return replace(targets, targets=tuple(t for t in targets.targets if keep(t)))

@@ -13,20 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from stroma.calibration.targets import Target
+from stroma.disease import Disease
 
-# Between-study SD of a mean change in SLEDAI points, of laboratory changes relative to their noise, and of
-# log ratios: study_spread times these. Assumed: a logit of 0.5 moves a mean change by about a quarter SD.
-CHANGE_SCALE = {"sledai_2k": 3.0, "serum_albumin": 4.0, "serum_creatinine": 20.0, "egfr": 12.0, "c3": 0.15,
-                "c4": 0.04, "proteinuria_24h": 1.0}
+# How far one logit of study effect moves a log ratio. Assumed: a logit of 0.5 moves a mean by about a quarter SD.
 LOG_RATIO_SCALE = 0.6
 SHARES = frozenset({"proportion", "hazard"})
-
-
-def trial_of(target: Target) -> str:
-    """Return the trial behind a target; a review table holds several, named by subgroup in the arm label."""
-    if target.study_id == "lnrct_table2010":
-        return target.arm_label.split(" (ref")[0]
-    return target.study_id
 
 
 def observed_value(target: Target) -> float:
@@ -36,11 +27,11 @@ def observed_value(target: Target) -> float:
     return target.observed
 
 
-def effect_scale(target: Target) -> float:
-    """Return how far one logit of study effect moves the target's statistic."""
-    if target.kind in SHARES:
+def effect_scale(disease: Disease, kind: str, quantity: str) -> float:
+    """Return how far one logit of study effect moves a statistic: a share, a mean change or a log ratio."""
+    if kind in SHARES:
         return 1.0
-    return CHANGE_SCALE[target.quantity] if target.kind == "change" else LOG_RATIO_SCALE
+    return disease.measures[quantity].study_scale if kind == "change" else LOG_RATIO_SCALE
 
 
 class Likelihood:
@@ -48,19 +39,20 @@ class Likelihood:
 
     Parameters
     ----------
+    disease : Disease
     targets : sequence of Target
     """
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self.trials = tuple(dict.fromkeys(trial_of(t) for t in targets))
-        groups = list(dict.fromkeys((trial_of(t), t.outcome) for t in targets))
+    def __init__(self, disease: Disease, targets: Sequence[Target]) -> None:
+        self.trials = tuple(dict.fromkeys(t.trial for t in targets))
+        groups = list(dict.fromkeys((t.trial, t.outcome) for t in targets))
         # Indicators: which block (trial and outcome, one study effect) a target belongs to; which trial a block.
-        self._block = np.array([[(trial_of(t), t.outcome) == g for g in groups] for t in targets], float)
+        self._block = np.array([[(t.trial, t.outcome) == g for g in groups] for t in targets], float)
         self._trial = np.array([[g[0] == trial for trial in self.trials] for g in groups], float)
         self._share = np.array([t.kind in SHARES for t in targets])
         self._n = np.array([t.n for t in targets])
         self._variance = np.array([0.0 if t.kind in SHARES else t.standard_error**2 for t in targets])
-        self._scale = np.array([effect_scale(t) for t in targets])
+        self._scale = np.array([effect_scale(disease, t.kind, t.quantity) for t in targets])
         self._observed = np.array([observed_value(t) for t in targets])
 
     def sampling_variance(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:

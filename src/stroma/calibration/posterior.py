@@ -16,8 +16,15 @@ from stroma.errors import fail
 from stroma.population.priors import from_scale
 from stroma.population.subjects import effective_size
 
+GROUP = "background_draw"
 PRIORS = ("none", "sceptical", "current", "enthusiastic")
 FILE = "posterior.parquet"
+
+
+def distinct_size(weight: NDArray[np.float64], group: NDArray[np.int64]) -> float:
+    """Return Kish's effective sample size of groups of draws, each with the weight of its members."""
+    place = np.unique(group, return_inverse=True)[1]
+    return effective_size(np.bincount(place, weights=weight).astype(float))
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Posterior:
     names : tuple of str
     scaled : ndarray, shape (n_draw, n_name)
         On the scale of the priors.
+    group : ndarray of int64, shape (n_draw,)
+        Which background draw each row has; rows of one group differ in the parameters of the cells only.
     weights : dict of str to ndarray, shape (n_draw,)
         One set of weights for each named prior of the MSC effect; each sums to one. ``none`` carries the
         background only: the cells' amplitude is then taken as zero.
@@ -38,6 +47,7 @@ class Posterior:
 
     names: tuple[str, ...]
     scaled: NDArray[np.float64]
+    group: NDArray[np.int64]
     weights: Mapping[str, NDArray[np.float64]]
     manifest: Mapping
 
@@ -46,14 +56,15 @@ class Posterior:
         """Return the hash of draws, weights and target list."""
         digest = hashlib.sha256(repr(self.names).encode())
         digest.update(np.ascontiguousarray(self.scaled).tobytes())
+        digest.update(np.ascontiguousarray(self.group, dtype=np.int64).tobytes())
         for name in PRIORS:
             digest.update(np.ascontiguousarray(self.weights[name]).tobytes())
         digest.update(json.dumps(self.manifest["target_ids"]).encode())
         return digest.hexdigest()[:16]
 
     def effective_size(self, prior: str = "current") -> float:
-        """Return the effective number of draws under a prior."""
-        return effective_size(self.weights[prior])
+        """Return the effective number of distinct background draws under a prior."""
+        return distinct_size(self.weights[prior], self.group)
 
     def natural(self, disease: Disease, name: str) -> NDArray[np.float64]:
         """Return one parameter on its natural scale, shape (n_draw,)."""
@@ -65,7 +76,8 @@ def save_posterior(posterior: Posterior, folder: Path) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {name: posterior.scaled[:, i] for i, name in enumerate(posterior.names)}
+    columns: dict[str, NDArray] = {name: posterior.scaled[:, i] for i, name in enumerate(posterior.names)}
+    columns[GROUP] = posterior.group
     columns |= {f"weight_{name}": posterior.weights[name] for name in PRIORS}
     manifest = dict(posterior.manifest) | {"hash": posterior.content_hash}
     table = pa.table(columns).replace_schema_metadata({"stroma": json.dumps(manifest, sort_keys=True)})
@@ -82,7 +94,7 @@ def load_posterior(disease: Disease) -> Posterior:
     Raises
     ------
     StromaError
-        C020 when there is none, C021 when it does not fit the disease's parameters or is damaged.
+        C020 when there is none, C021 when it was fitted with other parameters or another model, or is damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -97,18 +109,21 @@ def load_posterior(disease: Disease) -> Posterior:
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise fail("C021", f"the posterior cannot be read: {error}", file=path,
                    hint=f"run `stroma calibrate {disease.disease_id}`") from error
-    lacking = sorted({f"weight_{p}" for p in PRIORS} - set(table.column_names))
+    lacking = sorted({GROUP, *(f"weight_{p}" for p in PRIORS)} - set(table.column_names))
     if lacking:
         raise fail("C021", f"the posterior has no column {', '.join(lacking)}", file=path,
                    hint=f"run `stroma calibrate {disease.disease_id}`")
-    names = tuple(n for n in table.column_names if not n.startswith("weight_"))
+    names = tuple(n for n in table.column_names if n != GROUP and not n.startswith("weight_"))
     if set(names) != set(disease.uncertain):
         moved = sorted(set(names) ^ set(disease.uncertain))
         raise fail("C021", f"the posterior was fitted for other parameters: {', '.join(moved)}", file=path,
                    hint=f"run `stroma calibrate {disease.disease_id}`")
+    if manifest.get("model_hash") != disease.model.content_hash:
+        raise fail("C021", f"the posterior was fitted with another model of `{disease.disease_id}`", file=path,
+                   hint=f"run `stroma calibrate {disease.disease_id}`")
     scaled = np.stack([table[n].to_numpy() for n in names], axis=1)
     weights = {p: table[f"weight_{p}"].to_numpy() for p in PRIORS}
-    found = Posterior(names, scaled, weights, manifest)
+    found = Posterior(names, scaled, table[GROUP].to_numpy().astype(np.int64), weights, manifest)
     if found.content_hash != manifest.get("hash"):
         raise fail("C021", "the posterior does not match its own hash", file=path,
                    hint=f"run `stroma calibrate {disease.disease_id}`")

@@ -2,7 +2,7 @@
 
 Round one draws from the prior. A quadratic emulator of the predicted statistics, fitted to simulated draws,
 guides an ensemble sampler (emcee) to where the posterior lies; the next round simulates draws of that chain
-and weighs each by the posterior under an emulator refitted to the new round over the one that proposed it.
+and weighs each by the posterior under an emulator refitted with the new round over the one that proposed it.
 Smoothing by the fit is needed: with some hundred patients a draw the raw statistics carry Monte-Carlo noise,
 which thousands of draws average out. What the emulator leaves unexplained is kept with the posterior.
 """
@@ -40,28 +40,42 @@ def _features(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([np.ones((x.shape[0], 1)), x, x[:, i] * x[:, j]], axis=1)
 
 
-def fit_emulator(scaled: NDArray[np.float64], statistics: NDArray[np.float64], weight: NDArray[np.float64],
-                 ridge: float = 1.0) -> Emulator:
+def fit_emulator(scaled: NDArray[np.float64], statistics: NDArray[np.float64], ridge: float = 1.0) -> Emulator:
     """Fit the emulator to simulated draws.
 
     Parameters
     ----------
     scaled : ndarray, shape (n, k)
     statistics : ndarray, shape (n, n_target)
-    weight : ndarray, shape (n,)
-        How much each draw counts.
     ridge : float
         Penalty on all but the constant, in units of one draw.
     """
     centre, scale = scaled.mean(axis=0), scaled.std(axis=0) + 1e-9
     features = _features((scaled - centre) / scale)
-    root = np.sqrt(weight / weight.mean())[:, None]
-    left = (features * root).T @ (features * root)
+    left = features.T @ features
     penalty = np.full(features.shape[1], ridge)
     penalty[0] = 1e-8
-    coefficients = np.linalg.solve(left + np.diag(penalty), (features * root).T @ (statistics * root))
-    residual = (statistics - features @ coefficients) * root
+    coefficients = np.asarray(np.linalg.solve(left + np.diag(penalty), features.T @ statistics), float)
+    residual = statistics - features @ coefficients
     return Emulator(centre, scale, coefficients, residual.std(axis=0))
+
+
+class Emulated:
+    """Simulated draws and the emulator fitted to all of them.
+
+    Parameters
+    ----------
+    scaled : ndarray, shape (n, k)
+    predicted : ndarray, shape (n, n_target)
+    """
+
+    def __init__(self, scaled: NDArray[np.float64], predicted: NDArray[np.float64]) -> None:
+        self.scaled, self.predicted = scaled, predicted
+        self.emulator = fit_emulator(scaled, predicted)
+
+    def joined(self, scaled: NDArray[np.float64], predicted: NDArray[np.float64]) -> Emulated:
+        """Return these draws and further ones together."""
+        return Emulated(np.concatenate([self.scaled, scaled]), np.concatenate([self.predicted, predicted]))
 
 
 def explore(log_density: LogDensity, start: NDArray[np.float64], steps: int, seed: int) -> NDArray[np.float64]:

@@ -30,8 +30,6 @@ VISIT_DAY = np.array([0.0, 30, 90, 168, 180, 270, 365])
 LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840])
 # Loose enough to be fast, tight enough that the error is far below the noise of a visit.
 TOLERANCE = Tolerance(relative=1e-4, absolute=1e-7)
-ENTRY_UPCR = 0.5
-MSC_DOSE = CellDose(1e6, True)
 Progress = Callable[[str, int, int], None]
 
 
@@ -65,18 +63,19 @@ def people_of(disease: Disease, draws: Draws, per_draw: int, population: str, re
     Subject numbers count on from ``first_draw * per_draw``: a draw keeps its patients in any chunk.
     """
     slot = np.arange(draws.n * per_draw, dtype=np.int64) + first_draw * per_draw
-    drawn = population if population in ("new", "relapsed", "refractory") else "mixed"
+    drawn = population if population in disease.config["populations"] else disease.config["populations"][-1]
     covariates = sample_baselines(disease, drawn, seed, slot)
     values = {k: np.repeat(v, per_draw) for k, v in draws.natural(disease).items()}
-    shifts = dict(disease.config["shift_weight"].get("refractory", {}))
-    terms = {"refractory": float(shifts.get(drawn, 0.0)), region: 1.0}
+    shifts = disease.config.get("shift_weight", {})
+    terms = {term: float(weight.get(drawn, 0.0)) for term, weight in shifts.items()} | {region: 1.0}
     return build_subjects(disease, covariates, values, seed, slot, terms)
 
 
 def regimen(disease: Disease, code: str) -> list[Therapy]:
     """Return the therapies behind a therapy code; cells get the usual dose of the published series."""
     found = [load_therapy(t) for t in disease.regimens[code]["therapies"]]
-    return [t.with_dose(MSC_DOSE) if t.kind == "cells" else t for t in found]
+    usual = CellDose(float(disease.config["msc_series"]["cells_per_kg"]), True)
+    return [t.with_dose(usual) if t.kind == "cells" else t for t in found]
 
 
 def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping[str, ResponseRule], draws: Draws,
@@ -105,7 +104,7 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
     arms: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for i, target in enumerate(targets):
         if target.kind == "hazard":
-            hazard = draws.natural(disease)["flare_hazard"]
+            hazard = draws.natural(disease)[disease.config["flare_hazard"]]
             out[:, i] = logit(np.clip(1.0 - np.exp(-hazard * target.day / YEAR), 1e-4, 1 - 1e-4))
         else:
             arms[target.regimen, target.population, target.region].append(i)
@@ -118,18 +117,19 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
             pool = solve_pool(disease, people, regimen(disease, code), visit_day, seed, backend, TOLERANCE)
             seen = observe(disease, pool, seed)
             for i in members:
-                out[first:first + part.n, i] = statistic(targets[i], seen, visit_day, rules, per_draw, pool.solved)
+                out[first:first + part.n, i] = statistic(disease, targets[i], seen, visit_day, rules, per_draw,
+                                                        pool.solved)
             done += part.n
             if progress:
                 progress("simulate", done, total)
     return out
 
 
-def statistic(target: Target, seen: Quantities, visit_day: NDArray[np.float64], rules: Mapping[str, ResponseRule],
-              per_draw: int, solved: NDArray[np.bool_]) -> NDArray[np.float64]:
+def statistic(disease: Disease, target: Target, seen: Quantities, visit_day: NDArray[np.float64],
+              rules: Mapping[str, ResponseRule], per_draw: int, solved: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Reduce one arm's quantities to the target's statistic for every draw, shape (n_draw,)."""
     visit = int(np.argmin(np.abs(visit_day - target.day)))
-    weight = entry_weight(target, seen, per_draw) * solved.reshape(-1, per_draw)
+    weight = entry_weight(disease, target, seen, per_draw) * solved.reshape(-1, per_draw)
 
     def mean(values: NDArray) -> NDArray[np.float64]:
         table = np.nan_to_num(np.asarray(values, float)).reshape(-1, per_draw)
@@ -145,22 +145,24 @@ def statistic(target: Target, seen: Quantities, visit_day: NDArray[np.float64], 
     return np.log(np.maximum(mean(values[:, visit]), 1e-6) / np.maximum(mean(values[:, 0]), 1e-6))
 
 
-def entry_weight(target: Target, seen: Quantities, per_draw: int) -> NDArray[np.float64]:
-    """Weights that truncate at entry and tilt the mean proteinuria to the arm's own, shape (n_draw, per_draw).
+def entry_weight(disease: Disease, target: Target, seen: Quantities, per_draw: int) -> NDArray[np.float64]:
+    """Weights that truncate at entry and tilt the mean severity to the arm's own, shape (n_draw, per_draw).
 
     Truncation acts on the measured baseline, so that regression to the mean follows by itself.
     """
-    measured = np.nan_to_num(seen["upcr"][:, 0]).reshape(-1, per_draw)
-    admitted = (measured >= ENTRY_UPCR).astype(float)
-    if target.baseline_upcr is None:
+    says = disease.config["severity"]
+    measured = np.nan_to_num(seen[disease.severity][:, 0]).reshape(-1, per_draw)
+    admitted = (measured >= says["entry"]).astype(float)
+    if target.severity is None:
         return admitted
-    tilt = _tilt(measured, admitted, target.baseline_upcr)
-    return admitted * np.exp(tilt * (measured - target.baseline_upcr))
+    tilt = _tilt(measured, admitted, target.severity, says["tilt"])
+    return admitted * np.exp(tilt * (measured - target.severity))
 
 
-def _tilt(values: NDArray[np.float64], weight: NDArray[np.float64], goal: float) -> float:
-    """Return the exponential tilt that moves the overall weighted mean to ``goal`` (within -2 to 0.6)."""
-    low, high = -2.0, 0.6
+def _tilt(values: NDArray[np.float64], weight: NDArray[np.float64], goal: float,
+          bounds: Sequence[float]) -> float:
+    """Return the exponential tilt within bounds that moves the overall weighted mean to ``goal``."""
+    low, high = bounds
     for _ in range(50):
         middle = 0.5 * (low + high)
         w = weight * np.exp(middle * (values - goal))

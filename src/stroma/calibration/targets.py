@@ -30,22 +30,7 @@ _COLUMNS = {
     "time_days": _NUMBER, "statistic": Column(required=True), "value": Column("number", required=True),
     "dispersion_type": _TEXT, "dispersion_lo": _NUMBER, "dispersion_hi": _NUMBER, "n": Column("integer"),
     "therapy": Column(required=True), "population": Column(required=True), "region": _TEXT,
-    "baseline_upcr": _NUMBER, "baseline_proteinuria_24h": _NUMBER, "note": _TEXT}
-
-# One published unit of one quantity -> ours, once and visibly.
-_FACTOR = {("proteinuria_24h", "mg/24h"): 1e-3, ("proteinuria_24h", "g/24h"): 1.0,
-           ("proteinuria_24h", "g/24h/1.73m2"): 1.0, ("serum_creatinine", "mg/dL"): 88.42,
-           ("serum_creatinine", "umol/L"): 1.0, ("serum_albumin", "g/L"): 1.0, ("serum_albumin", "g/dL"): 10.0,
-           ("c3", "mg/dL"): 0.01, ("c4", "mg/dL"): 0.01, ("c3", "g/L"): 1.0, ("c4", "g/L"): 1.0,
-           ("sledai", "score"): 1.0, ("egfr", "mL/min"): 1.0, ("egfr", "mL/min/1.73m2"): 1.0}
-QUANTITY = {"sledai": "sledai_2k", "proteinuria_24h": "proteinuria_24h", "serum_albumin": "serum_albumin",
-            "serum_creatinine": "serum_creatinine", "c3": "c3", "c4": "c4", "egfr": "egfr"}
-_NOT_SIMULATED = ("bilag", "esrd", "doubling", "permanent_dialysis", "time_to", "good_renal",
-                  "creatinine_clearance", "disease_activity")
-_CREATININE_LIMIT = 250.0
-# Shares of patients without the event are turned into shares with it.
-_COMPLEMENT = frozenset({"relapse_free_survival"})
-
+    "note": _TEXT}
 
 @dataclass(frozen=True)
 class Target:
@@ -66,8 +51,12 @@ class Target:
         Sampling error of ``change`` and ``log_ratio``; NaN for shares (binomial, from ``n``).
     n : float
         Patients; ``n_assumed`` says when the source does not print it.
+    trial : str
+        The trial behind the number; a review table holds several.
     regimen : str
         Therapy code, a key of ``regimens.toml``.
+    severity : float or None
+        Mean of the disease's severity at entry, as published for the arm.
     year : int
         Year of publication.
     """
@@ -75,6 +64,7 @@ class Target:
     target_id: str
     study_id: str
     family: str
+    trial: str
     arm_label: str
     outcome: str
     kind: str
@@ -87,7 +77,7 @@ class Target:
     regimen: str
     population: str
     region: str
-    baseline_upcr: float | None
+    severity: float | None
     role: str
     year: int
     split: str
@@ -130,16 +120,17 @@ def require_fit_side(targets: Sequence[Target]) -> None:
     Raises
     ------
     StromaError
-        C010 for a row of a validation role, C011 for a control arm published after 2013, C012 for a study
-        whose cohort family is not on the fit side; all at once.
+        C010 for a row of a validation role, C011 for a control arm published after 2013 or in no known year,
+        C012 for a study whose cohort family is not on the fit side; all at once.
     """
     problems = Problems()
     for t in targets:
         if t.role not in FIT_ROLES:
             problems.add("C010", f"`{t.target_id}` is on the validation side ({t.role}) and cannot be fitted",
                          file=t.file, line=t.line)
-        elif t.role == "fit_background" and t.year > LAST_FIT_YEAR:
-            problems.add("C011", f"`{t.target_id}` was published in {t.year}, after {LAST_FIT_YEAR}",
+        elif t.role == "fit_background" and not 0 < t.year <= LAST_FIT_YEAR:
+            when = f"was published in {t.year}" if t.year else "has no known year of publication"
+            problems.add("C011", f"`{t.target_id}` {when}; control arms up to {LAST_FIT_YEAR} are fitted",
                          file=t.file, line=t.line)
         elif t.split != "fit":
             problems.add("C012", f"`{t.target_id}` belongs to a family on the {t.split} side of the split",
@@ -158,7 +149,8 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
     root = library or library_root()
     rules = load_rules(root / "evidence" / "response_rules.csv")
     studies = _studies(root)
-    rows = read_table(root / "evidence" / "ln_targets.csv", _COLUMNS, "C001")
+    severities = dict.fromkeys(disease.config["severity"]["columns"], _NUMBER)
+    rows = read_table(disease.folder / "targets.csv", _COLUMNS | severities, "C001")
     problems = Problems()
     targets: list[Target] = []
     excluded: list[Excluded] = []
@@ -195,7 +187,7 @@ def _target_id(row: Row) -> str:
 def _target(row: Row, study: _Study, rules: dict[str, ResponseRule], baseline: Row | None,
             disease: Disease) -> Target | str:
     """Return the target, or the reason why the row is none."""
-    day, rule = row.number("time_days"), row.text("rule_id")
+    day, rule, says = row.number("time_days"), row.text("rule_id"), disease.config["targets"]
     if day is None:
         return "no time is stated"
     if rule == "unknown":
@@ -203,34 +195,36 @@ def _target(row: Row, study: _Study, rules: dict[str, ResponseRule], baseline: R
     flare = rule in rules and rules[rule].kind == "time_to_event" and ("flare" in rule or "relapse" in rule)
     if flare and row.text("role") == "fit_msc":
         return "relapse of refractory patients after cells: no hazard of its own in the model"
-    regimen = row.text("therapy") + ("_low_steroid" if row.text("note") == "low steroid" else "")
+    regimen = row.text("therapy") + says.get("regimen_of_note", {}).get(row.text("note"), "")
     if regimen not in disease.regimens and not flare:
         return f"the therapy `{regimen}` has no regimen"
-    if row.text("subgroup") == "class V":
-        return "pure membranous nephritis is not modelled"
+    if row.text("subgroup") in says.get("excluded_subgroups", {}):
+        return says["excluded_subgroups"][row.text("subgroup")]
     if day == 0:
         return "describes entry: the baseline it sets is used, not fitted"
-    if row.text("outcome").startswith(_NOT_SIMULATED):
+    if row.text("outcome").startswith(tuple(says.get("not_simulated", ()))):
         return f"`{row.text('outcome')}` is not simulated"
     n, assumed = _denominator(row)
+    severities = [row.number(name) for name in disease.config["severity"]["columns"]]
+    in_table = row.text("study_id") in says.get("review_tables", ())
     common = {"target_id": _target_id(row), "study_id": row.text("study_id"), "family": study.family,
+              "trial": row.text("arm_label").split(" (ref")[0] if in_table else row.text("study_id"),
               "arm_label": row.text("arm_label"), "outcome": row.text("outcome"), "day": day,
               "n": n, "n_assumed": assumed, "regimen": regimen, "population": row.text("population"),
-              "region": disease.region(row.text("region")), "baseline_upcr": row.number("baseline_upcr")
-              or row.number("baseline_proteinuria_24h"), "role": row.text("role"),
-              "year": study.year, "split": study.split,
-              "file": row.file, "line": row.line}
+              "region": disease.region(row.text("region")), "severity": next(filter(None, severities), None),
+              "role": row.text("role"), "year": study.year, "split": study.split, "file": row.file, "line": row.line}
     if row.text("statistic") in ("proportion", "count"):
         if rule not in rules:
             return "a share without a response rule"
         share = row.known("value") / 100 if row.text("statistic") == "proportion" else row.known("value") / n
         if day > float(disease.config["horizon_day"]) and not flare:
             return "beyond the horizon of the model"
-        if row.text("outcome") in _COMPLEMENT:
-            share = 1.0 - share
+        with_event = says.get("share_without_event", {}).get(row.text("outcome"))
+        if with_event:
+            share, common["outcome"] = 1.0 - share, with_event
         return Target(kind="hazard" if flare else "proportion", quantity=rule,
                       observed=share, standard_error=math.nan, **common)
-    return _numeric_target(row, baseline, common)
+    return _numeric_target(row, baseline, common, disease)
 
 
 def _denominator(row: Row) -> tuple[float, bool]:
@@ -243,13 +237,14 @@ def _denominator(row: Row) -> tuple[float, bool]:
     return 20.0, True
 
 
-def _numeric_target(row: Row, baseline: Row | None, common: dict) -> Target | str:
-    quantity = QUANTITY.get(row.text("outcome"))
-    factor = _FACTOR.get((row.text("outcome"), row.text("unit")))
-    if quantity is None or factor is None:
+def _numeric_target(row: Row, baseline: Row | None, common: dict, disease: Disease) -> Target | str:
+    says = disease.config["targets"]
+    measure = next((m for m in disease.measures.values() if m.published_as == row.text("outcome")), None)
+    factor = measure.factors.get(row.text("unit")) if measure else None
+    if measure is None or factor is None:
         return f"`{row.text('outcome')}` in {row.text('unit') or 'no unit'} is not simulated"
     value, sd = row.known("value"), row.number("dispersion_lo") if row.text("dispersion_type") == "sd" else None
-    root_n = math.sqrt(common["n"])
+    quantity, root_n = measure.outcome_id, math.sqrt(common["n"])
     if row.text("statistic") == "mean_change":
         if sd is None:
             return "a mean change without its standard deviation"
@@ -258,13 +253,13 @@ def _numeric_target(row: Row, baseline: Row | None, common: dict) -> Target | st
     if row.text("statistic") != "mean" or baseline is None:
         return "a mean without its own baseline"
     start, start_sd = baseline.known("value"), baseline.number("dispersion_lo")
-    if quantity == "proteinuria_24h":
-        cv = [(s / v) if s else 0.7 for s, v in ((sd, value), (start_sd, start))]
+    if measure.means == "ratio":
+        cv = [(s / v) if s else says["ratio_cv"] for s, v in ((sd, value), (start_sd, start))]
         error = math.sqrt(cv[0] ** 2 + cv[1] ** 2 - cv[0] * cv[1]) / root_n
         return Target(kind="log_ratio", quantity=quantity, observed=math.log(value / start),
                       standard_error=error, **common)
-    if quantity == "serum_creatinine" and start * factor > _CREATININE_LIMIT:
-        return f"patients enter with a creatinine of {start * factor:.0f} umol/L: not the simulated population"
+    if start * factor > says.get("highest_entry", {}).get(quantity, math.inf):
+        return f"patients enter with {quantity} {start * factor:.0f}: not the simulated population"
     if sd is None or start_sd is None:
         return "a mean without its standard deviation"
     error = math.sqrt(sd**2 + start_sd**2 - sd * start_sd) * factor / root_n

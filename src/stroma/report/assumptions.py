@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stroma.calibration.forecast import Forecast
+from stroma.calibration.prediction import Forecast
 from stroma.disease import Disease
 from stroma.report.labels import rule_of, short
 from stroma.trial.design import Fact

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from stroma.calibration.fit import AMPLITUDE
-from stroma.calibration.forecast import Band, Forecast, OutcomeForecast, PriorForecast
+from stroma.calibration.prediction import Band, Forecast, OutcomeForecast, PriorForecast
+from stroma.measures import Measure
 from stroma.population.priors import from_scale, limits
 from stroma.report.labels import (
     arm_size,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # Okabe and Ito 2008: told apart with every common colour blindness, and in grey.
 CELLS, CONTROL = "#0072b2", "#d55e00"
-LOGARITHMIC = frozenset({"upcr", "proteinuria_24h", "anti_dsdna"})
 SMALL = (3.5, 2.7)
 _ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 LEARNT_UNDER = ("sceptical", "current", "enthusiastic")
@@ -48,13 +47,13 @@ def trajectories(found: Forecast) -> tuple[Drawing, ...]:
     """Draw each quantity over time: the middle half and nine tenths of eligible patients, arm by arm."""
     control = {arm.label: arm.control for arm in found.designs[0].arms}
     names = dict.fromkeys(b.quantity for b in found.bands)
-    return tuple(_trajectory(name, [(b, control[b.arm]) for b in found.bands if b.quantity == name])
-                 for name in names)
+    return tuple(_trajectory(found.disease.measures[name],
+                             [(b, control[b.arm]) for b in found.bands if b.quantity == name]) for name in names)
 
 
-def _trajectory(quantity: str, bands: list[tuple[Band, bool]]) -> Drawing:
+def _trajectory(measure: Measure, bands: list[tuple[Band, bool]]) -> Drawing:
+    quantity, logarithmic = measure.outcome_id, measure.logarithmic
     unit = quantity_unit(quantity)
-    logarithmic = quantity in LOGARITHMIC
 
     def paint(ax: Axes) -> None:
         for band, control in bands:
@@ -153,16 +152,16 @@ def _slug(text: str) -> str:
 
 def amplitudes(found: Forecast) -> tuple[Drawing, ...]:
     """Draw prior and posterior of the strength of the cells' effect under each prior that has one."""
-    if AMPLITUDE not in found.posterior.names:
+    if found.disease.amplitude not in found.posterior.names:
         return ()
     return tuple(_amplitude(found, prior) for prior in LEARNT_UNDER)
 
 
 def _amplitude(found: Forecast, prior: str) -> Drawing:
-    posterior, parameter = found.posterior, found.disease.parameters[AMPLITUDE]
-    one = learnt(found.disease, posterior, AMPLITUDE, prior)
-    before = prior_of(parameter, prior)
-    scaled = posterior.scaled[:, posterior.names.index(AMPLITUDE)]
+    posterior, parameter = found.posterior, found.disease.parameters[found.disease.amplitude]
+    one = learnt(found.disease, posterior, parameter.parameter_id, prior)
+    before = prior_of(found.disease, parameter, prior)
+    scaled = posterior.scaled[:, posterior.names.index(parameter.parameter_id)]
     grid = np.linspace(float(before.ppf(0.001)), min(limits(parameter)[1], float(before.ppf(0.999))), 160)
     after = gaussian_kde(scaled, weights=posterior.weights[prior])(grid)
     x = from_scale(parameter, grid)
@@ -181,7 +180,7 @@ def _amplitude(found: Forecast, prior: str) -> Drawing:
         ax.text(0.0, 0.87, "— posterior", transform=ax.transAxes, color=CELLS, va="top", fontweight="bold")
         ax.text(1.0, 0.97, f"contraction {one.contraction:.2f}".replace("-", "−"), transform=ax.transAxes, ha="right",
                 va="top")
-        ax.set_xlabel(f"strength of the cells' effect ({AMPLITUDE}), log scale")
+        ax.set_xlabel(f"strength of the cells' effect ({parameter.parameter_id}), log scale")
         ax.set_title(f"{_capital(prior)} prior")
 
     alt = (f"Strength of the cells' effect under the {prior} prior: prior median {one.prior[1]:.2g} (90 % interval "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stroma.calibration.forecast import Forecast, OutcomeForecast, PriorForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast, PriorForecast
 from stroma.report.labels import significant
 
 

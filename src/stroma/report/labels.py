@@ -7,13 +7,12 @@ import math
 from functools import lru_cache
 from pathlib import Path
 
-from stroma.calibration.forecast import Forecast, OutcomeForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.errors import fail
 from stroma.library import library_root
 from stroma.trial.design import PlannedOutcome
 from stroma.trial.rules import AT_VISIT, ResponseRule, load_rules
 
-NOTICE = "SIMULATED, not medical advice"
 DIGITS = 6
 POPULATION_WORDS = {"new": "newly diagnosed", "mixed": "newly diagnosed, relapsed and refractory"}
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

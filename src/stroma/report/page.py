@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stroma.calibration.forecast import Forecast, OutcomeForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.evidence.store import load_evidence
 from stroma.library import library_root
+from stroma.notice import NOTICE
 from stroma.registry import RegistryRecord, find_record, read_record
 from stroma.report import figures, sentences
 from stroma.report.assumptions import count_assumed, record_facts
 from stroma.report.background import CHECKS, CheckSummary, read_background_check, summarise
 from stroma.report.labels import (
-    NOTICE,
     POPULATION_WORDS,
     arm_size,
     count,

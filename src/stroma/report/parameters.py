@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import truncnorm, uniform
 
-from stroma.calibration.fit import AMPLITUDE, SCEPTICAL_MEDIAN, SCEPTICAL_SPREAD
+from stroma.calibration.fit import SCEPTICAL_MEDIAN, SCEPTICAL_SPREAD
 from stroma.calibration.posterior import Posterior
 from stroma.disease import Disease, Parameter
 from stroma.population.priors import centre, from_scale, limits, to_scale
@@ -36,7 +36,7 @@ class Learnt:
     contraction: float
 
 
-def prior_of(parameter: Parameter, prior: str = "current") -> Any:
+def prior_of(disease: Disease, parameter: Parameter, prior: str = "current") -> Any:
     """Return SciPy's frozen distribution of a parameter on its prior's scale.
 
     Parameters
@@ -48,7 +48,7 @@ def prior_of(parameter: Parameter, prior: str = "current") -> Any:
     if parameter.distribution == "uniform":
         return uniform(lower, upper - lower)
     mid, spread = centre(parameter), parameter.spread
-    if prior == "sceptical" and parameter.parameter_id == AMPLITUDE:
+    if prior == "sceptical" and parameter.parameter_id == disease.amplitude:
         mid, spread = float(to_scale(parameter, np.array([SCEPTICAL_MEDIAN]))[0]), SCEPTICAL_SPREAD
     return truncnorm((lower - mid) / spread, (upper - mid) / spread, mid, spread)
 
@@ -56,7 +56,7 @@ def prior_of(parameter: Parameter, prior: str = "current") -> Any:
 def learnt(disease: Disease, posterior: Posterior, name: str, prior: str = "current") -> Learnt:
     """Compare posterior and prior of one parameter under a named prior."""
     parameter = disease.parameters[name]
-    before = prior_of(parameter, prior)
+    before = prior_of(disease, parameter, prior)
     scaled, weight = posterior.scaled[:, posterior.names.index(name)], posterior.weights[prior]
     mean = float((weight * scaled).sum())
     variance = float((weight * (scaled - mean) ** 2).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stroma.calibration.forecast import ALPHA, Forecast, OutcomeForecast
+from stroma.calibration.prediction import ALPHA, Forecast, OutcomeForecast
 from stroma.report.background import CheckSummary
 from stroma.report.labels import (
     arm_size,

@@ -65,8 +65,8 @@ class Trials:
     last_visit: tuple[NDArray[np.int64], ...]
 
 
-def run_trials(pool: PotentialOutcomes, primary: str, control: int, sizes: Sequence[int],
-               weight: NDArray[np.float64], count: int, seed: int, purpose: str) -> Trials:
+def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: Sequence[int],
+               weight: NDArray[np.float64], count: int, seed: int, purpose: str, visit: int = -1) -> Trials:
     """Replicate a trial.
 
     The patients a trial happens to enrol differ from the model's by a study effect: subjects are drawn with
@@ -75,8 +75,8 @@ def run_trials(pool: PotentialOutcomes, primary: str, control: int, sizes: Seque
     Parameters
     ----------
     pool : PotentialOutcomes
-    primary : str
-        Event by whose control response the study effect tilts the sampling.
+    event : str or None
+        Event by whose control response the study effect tilts the sampling; None for no tilt.
     control : int
         Index of the control arm.
     sizes : sequence of int
@@ -87,13 +87,22 @@ def run_trials(pool: PotentialOutcomes, primary: str, control: int, sizes: Seque
         Trials.
     purpose : str
         Names the random streams; an added arm moves no draw of another.
+    visit : int
+        Index of the visit at which the event tilts; the last by default.
+
+    Notes
+    -----
+    Draws of which nobody is eligible are never used.
     """
+    weight = weight * pool.eligible.any(axis=1)
     rng = generator(seed, f"{purpose}/draws")
     position = (rng.permutation(count) + rng.random(count)) / count
     draw = np.searchsorted(np.cumsum(weight / weight.sum()), position).clip(0, pool.n_draw - 1)
-    effect = generator(seed, f"{purpose}/study effect").standard_normal(count) * pool.study_spread[draw]
-    responds = pool.events[primary][control, draw, :, -1]
-    chance = pool.eligible[draw] * np.exp(effect[:, None] * (responds - responds.mean(axis=1, keepdims=True)))
+    chance = pool.eligible[draw].astype(float)
+    if event is not None:
+        effect = generator(seed, f"{purpose}/study effect").standard_normal(count) * pool.study_spread[draw]
+        responds = pool.events[event][control, draw, :, visit]
+        chance *= np.exp(effect[:, None] * (responds - responds.mean(axis=1, keepdims=True)))
     edges = np.cumsum(chance, axis=1)
     edges /= np.maximum(edges[:, -1:], 1e-300)
     offset = np.arange(count, dtype=float)
@@ -152,11 +161,15 @@ def fisher_one_sided(a: NDArray[np.int64], n_a: int, b: NDArray[np.int64], n_b: 
     return hypergeom.sf(a - 1, n_a + n_b, a + b, n_a)
 
 
-def true_difference(pool: PotentialOutcomes, event: str, arm: int, control: int, visit: int) -> NDArray[np.float64]:
+def true_difference(pool: PotentialOutcomes, event: str, arm: int, control: int, visit: int,
+                    failure: str | None = None) -> NDArray[np.float64]:
     """Return each draw's difference in event shares among its eligible subjects, shape (n_draw,).
 
-    Nobody leaves, and rescue does not count as failure: what the cells add to the event itself.
+    Nobody is lost. With ``failure`` the composite strategy of :func:`responders` holds here too: an event of
+    that name by the visit makes a failure.
     """
     both = pool.events[event][[arm, control]][:, :, :, visit]
+    if failure is not None:
+        both = both & ~pool.events[failure][[arm, control]][:, :, :, visit]
     weight = pool.eligible / np.maximum(pool.eligible.sum(axis=1, keepdims=True), 1)
     return ((both[0].astype(float) - both[1]) * weight).sum(axis=1)

@@ -115,9 +115,9 @@ def _items(disease: Disease, pool: Pool, found: Mapping[str, NDArray], seed: int
 
 
 def _rescue(disease: Disease, pool: Pool, seed: int) -> NDArray[np.bool_]:
-    """Whether rescue treatment was started by each visit: a hazard that follows renal activity."""
+    """Whether rescue treatment was started by each visit: a hazard that follows the activity of the disease."""
     people, days = pool.subjects, pool.visit_day
-    activity = pool.states["mediator"]
+    activity = pool.states[disease.config["rescue"]["driver"]]
     step = np.diff(days) / YEAR * 0.5 * (activity[:, 1:] + activity[:, :-1])
     hazard = people.value(disease, "rescue_hazard")[:, None]
     cumulative = hazard * np.concatenate([np.zeros((people.n, 1)), np.cumsum(step, axis=1)], axis=1)

@@ -48,7 +48,7 @@ class Pool:
 def needed_outputs(disease: Disease) -> tuple[str, ...]:
     """Return the model outputs that the observables, items and hazards of a disease read."""
     names = {r.text("formula") for r in disease.observables} | {r.text("driver") for r in disease.items}
-    return tuple(sorted((names | {"mediator"}) & set(disease.model.outputs)))
+    return tuple(sorted((names | {disease.config["rescue"]["driver"]}) & set(disease.model.outputs)))
 
 
 def treated(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]) -> Subjects:

@@ -1,0 +1,131 @@
+"""The arms of a trial, solved and measured for every draw of the posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroma.calibration.prediction import Progress, Settings
+from stroma.calibration.simulate import TOLERANCE, Draws, people_of
+from stroma.disease import Disease
+from stroma.engine.ensemble import Backend
+from stroma.errors import fail
+from stroma.library import library_root
+from stroma.therapy import Therapy, load_therapy
+from stroma.trial.conduct import PotentialOutcomes
+from stroma.trial.design import Arm, TrialDesign
+from stroma.trial.observe import Quantities, observe
+from stroma.trial.pool import solve_pool
+from stroma.trial.rules import ResponseRule, known_quantities
+
+EXTRA_DAY = (7.0, 14.0, 120.0, 150.0)
+RESCUE = "rescue"
+
+
+@dataclass(frozen=True)
+class ArmPool:
+    """One arm's measured quantities, rows ordered by draw and subject."""
+
+    arm: Arm
+    day: NDArray[np.float64]
+    seen: Quantities
+    failed: int
+    key: str
+
+
+def control_arm(design: TrialDesign) -> int:
+    """Return the index of the control arm, the first arm where there is none."""
+    return next((i for i, a in enumerate(design.arms) if a.control), 0)
+
+
+def cells_arm(design: TrialDesign) -> int:
+    """Return the index of the first arm that is no control."""
+    return next((i for i, a in enumerate(design.arms) if not a.control), 0)
+
+
+def _strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
+    """Split the draws over the values of what nobody reports: interval of the infusions, thawed or fresh."""
+    cells = [t for t in arm.treatments if t.dose is not None]
+    if not cells:
+        return [(slice(0, n_draw), [load_therapy(t.therapy_id) for t in arm.treatments])]
+    interval, thaw = cells[0].fact("interval_day"), cells[0].fact("thaw_state")
+    intervals = [interval.number()] if interval else [0.0]
+    if interval and interval.low is not None and interval.high is not None:
+        intervals = list(np.linspace(interval.low, interval.high, 4).round(1))
+    thaws = [str(thaw.value)] if thaw else ["fresh"]
+    if thaw and thaw.options:
+        thaws = list(thaw.options)
+    options = [(d, s) for s in thaws for d in intervals]
+    edges = np.linspace(0, n_draw, len(options) + 1).astype(int)
+    out = []
+    for (gap, state), first, last in zip(options, edges[:-1], edges[1:], strict=True):
+        therapies = []
+        for treatment in arm.treatments:
+            therapy = load_therapy(treatment.therapy_id)
+            if treatment.dose is not None:
+                spaced = treatment.spaced(gap) if interval else treatment
+                assert spaced.dose is not None
+                therapy = therapy.with_dose(spaced.dose, thawed=state == "thawed")
+            therapies.append(therapy)
+        out.append((slice(int(first), int(last)), therapies))
+    return out
+
+
+def simulate_arms(disease: Disease, design: TrialDesign, draws: Draws, settings: Settings, backend: Backend,
+                  progress: Progress | None) -> list[ArmPool]:
+    """Solve and measure every arm; a record's assumed values are spread over the draws."""
+    last = max(design.visit_day)
+    day = np.array(sorted({0.0, *design.visit_day, *(d for d in EXTRA_DAY if d < last)}))
+    region = next((disease.region(c) for c in design.countries if disease.region(c)), "")
+    pools = []
+    for number, arm in enumerate(design.arms):
+        parts: list[Quantities] = []
+        failed, keys = 0, []
+        strata = _strata(arm, draws.n)
+        for k, (part, therapies) in enumerate(strata):
+            chosen = Draws(draws.names, draws.scaled[part])
+            people = people_of(disease, chosen, settings.subjects, design.population, region, settings.seed,
+                               part.start)
+            pool = solve_pool(disease, people, therapies, day, settings.seed, backend, TOLERANCE)
+            parts.append(observe(disease, pool, settings.seed))
+            failed += int((~pool.solved).sum())
+            keys.append(pool.key)
+            if progress:
+                progress("simulate patients", number * len(strata) + k + 1, len(design.arms) * len(strata))
+        seen = {name: np.concatenate([_full(p[name], p[disease.severity]) for p in parts]) for name in parts[0]}
+        pools.append(ArmPool(arm, day, seen, failed, "".join(keys)))
+    total = settings.draws * settings.subjects * len(design.arms)
+    if sum(p.failed for p in pools) > total * 0.001:
+        raise fail("S051", f"{sum(p.failed for p in pools)} of {total} subjects could not be integrated", exit_code=3)
+    return pools
+
+
+def _full(values: NDArray, like: NDArray) -> NDArray:
+    return values if values.shape == like.shape else np.broadcast_to(values, (like.shape[0], values.shape[1]))
+
+
+def potential_outcomes(disease: Disease, design: TrialDesign, pools: Sequence[ArmPool],
+                       rules: Mapping[str, ResponseRule], draws: Draws, settings: Settings) -> PotentialOutcomes:
+    """Evaluate rules at the trial's own visits and gather both potential outcomes of every subject."""
+    shape = (draws.n, settings.subjects)
+    visit = np.array(design.visit_day)
+    columns = [int(np.flatnonzero(pools[0].day == d)[0]) for d in visit]
+
+    def at_visits(pool: ArmPool) -> Quantities:
+        return {n: v[:, columns] if v.shape[1] == pool.day.size else v for n, v in pool.seen.items()}
+
+    measured = [at_visits(p) for p in pools]
+    events = {r: np.stack([rule.evaluate(m, visit).reshape(*shape, -1) for m in measured])
+              for r, rule in rules.items()}
+    events[RESCUE] = np.stack([m[RESCUE].reshape(*shape, -1) for m in measured])
+    names = disease.measures.keys() & measured[0].keys()
+    measures = {n: np.stack([m[n].reshape(*shape, -1) for m in measured]).astype(float) for n in sorted(names)}
+    control = control_arm(design)
+    first = {n: v[:, 0] for n, v in measured[control].items()}
+    eligible = design.entry.admits(first, known_quantities(library_root())).reshape(shape)
+    eligible &= np.isfinite(measures[disease.severity]).all(axis=(0, 3))
+    values = draws.natural(disease)
+    return PotentialOutcomes(visit, eligible, events, measures, values["dropout_hazard"], values["study_spread"])

@@ -1,0 +1,150 @@
+"""What a forecast says: outcomes with intervals, operating characteristics under named priors, courses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroma.calibration.posterior import Posterior
+from stroma.disease import Disease
+from stroma.trial.design import TrialDesign
+
+Progress = Callable[[str, int, int], None]
+ALPHA = 0.025
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of a forecast.
+
+    Parameters
+    ----------
+    draws, subjects : int
+        Parameter draws, and patients simulated for each.
+    trials : int
+        Replicated trials.
+    seed : int
+    """
+
+    draws: int = 800
+    subjects: int = 80
+    trials: int = 2000
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class OutcomeForecast:
+    """One outcome of one arm at one visit.
+
+    Parameters
+    ----------
+    variant : {"planned", "conducted"}
+    outcome, arm, statistic : str
+        ``statistic`` is ``percent`` or ``mean_change``.
+    visit_day : float
+    median : float
+    pi50, pi90 : (float, float)
+        Of the trial's own statistic: parameters, patients, sampling and spread between studies together.
+    observed : float or None
+        As published.
+    rule_id, unit : str
+    density : ndarray
+        Sample of the predictive distribution, for figures.
+    """
+
+    variant: str
+    outcome: str
+    arm: str
+    control: bool
+    statistic: str
+    visit_day: float
+    median: float
+    pi50: tuple[float, float]
+    pi90: tuple[float, float]
+    observed: float | None
+    rule_id: str
+    unit: str
+    density: NDArray[np.float64]
+
+    @property
+    def inside_pi90(self) -> bool | None:
+        """Return whether the published number lies inside the 90 % interval, its ends included."""
+        if self.observed is None:
+            return None
+        rounding = 1e-9 * max(1.0, abs(self.observed))  # 5 of 12 is the same share however it was computed
+        return bool(self.pi90[0] - rounding <= self.observed <= self.pi90[1] + rounding)
+
+
+@dataclass(frozen=True)
+class PriorForecast:
+    """The forecast under one named prior of the MSC effect.
+
+    Parameters
+    ----------
+    probability_of_success : float
+        One-sided win on the primary outcome (Fisher, alpha 0.025) at the planned size.
+    monte_carlo_error : float
+        Standard error of that probability: finite trials and finite draws together.
+    difference : (float, float, float)
+        5, 50 and 95 % points of the true difference in percentage points, rescue counted as failure (composite
+        strategy), nobody lost.
+    at_least_10, wrong_sign : float
+        Probability that the true difference is at least 10 points; that the trial's own difference is
+        below zero and the true one above, both together.
+    draws : float
+        Effective number of distinct background draws under the prior.
+    """
+
+    prior: str
+    probability_of_success: float
+    monte_carlo_error: float
+    difference: tuple[float, float, float]
+    at_least_10: float
+    wrong_sign: float
+    draws: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """Quantiles of one quantity in one arm over eligible patients: 5, 25, 50, 75, 95 %."""
+
+    quantity: str
+    arm: str
+    day: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Everything a forecast says; :mod:`stroma.report` writes it down."""
+
+    record: str
+    title: str
+    disease: Disease
+    designs: tuple[TrialDesign, ...]
+    outcomes: tuple[OutcomeForecast, ...]
+    priors: tuple[PriorForecast, ...]
+    bands: tuple[Band, ...]
+    posterior: Posterior
+    settings: Settings
+    eligible_share: float
+    effective_patients: float
+    failed: int
+    pool_key: str
+    published: str
+    dose_given: bool
+    notes: tuple[str, ...]
+
+    @property
+    def current(self) -> PriorForecast:
+        """Return the forecast under the current prior."""
+        return next(p for p in self.priors if p.prior == "current")
+
+    def primary(self, control: bool, variant: str = "conducted") -> OutcomeForecast:
+        """Return the record's primary outcome in the control or the MSC arm."""
+        rule = self.designs[0].outcomes[0].rule_id
+        found = [o for o in self.outcomes if o.rule_id == rule and o.control == control]
+        return next((o for o in found if o.variant == variant), found[0])
