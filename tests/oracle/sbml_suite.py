@@ -2,7 +2,8 @@
 
     python tests/oracle/sbml_suite.py SUITE ENGINE [LEVEL_VERSION] > docs/sbml-test-suite.md
 
-writes the pass table by feature tag, then every case that is neither right nor refused for what is out of scope. SUITE is a copy of the suite
+writes the pass table by feature tag, then every case that is neither right nor refused for what is out of scope.
+SUITE is a copy of the suite
 (https://github.com/sbmlteam/sbml-test-suite) or its folder ``cases/semantic``.
 """
 

@@ -78,14 +78,8 @@ def backend(name: str) -> Backend:
     return BACKENDS[name].build()
 
 
-def checked_backend(name: str) -> Backend:
-    """Return the engine of that name under watch: see :class:`stroma.engine.safeguard.SafeguardedBackend`.
-
-    Raises
-    ------
-    StromaError
-        S010, with the nearest name.
-    """
+def watched(fast: Backend) -> Backend:
+    """Return an engine whose accuracy is checked and whose failures are tried again with ``reference``."""
     from stroma.engine.safeguard import SafeguardedBackend
 
-    return SafeguardedBackend(backend(name), _reference())
+    return SafeguardedBackend(fast, _reference())

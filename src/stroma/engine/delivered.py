@@ -66,9 +66,8 @@ class DeliveredError:
         """Return the finding as one sentence."""
         if not self.n_checked:
             return f"delivered error not known: none of {self.n_subject:,} subjects could be checked"
-        text = (f"delivered error at most {self.error:.1e} on {self.n_checked:,} of {self.n_subject:,} subjects "
-                f"(relative to the value plus {POPULATION_SHARE:g} of the output's largest), "
-                f"{'below' if self.kept else 'NOT below'} {self.limit:g}, at relative tolerance {self.relative:.0e}")
+        text = (f"delivered error at most {self.error:.1e} on {self.n_checked:,} of {self.n_subject:,} subjects, "
+                f"{'below' if self.kept else 'NOT below'} {self.limit:g} (relative tolerance {self.relative:.0e})")
         if self.n_failed:
             text += f"; {self.n_failed:,} failed, of whom the pivoting engine solved {self.n_rescued:,}"
         return text

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroma.engine.backends import checked_backend
+from stroma.engine.backends import backend, watched
 from stroma.engine.ensemble import Doses, EnsembleProblem, Tolerance
 from stroma.engine.population_file import PopulationFile
 from stroma.engine.sbml_run import check_events, evenly_spaced
@@ -60,7 +60,7 @@ def simulate_ensemble(request: Request, folder: Path, engine: str, shard: tuple[
     if request.chunk < 1:
         raise fail("S033", f"{request.chunk} subjects a file: needs one or more")
     times = evenly_spaced(request.end, request.points)
-    solver = checked_backend(engine)
+    solver = watched(backend(engine))
     sbml = read_sbml(request.model)
     check_events(sbml, engine)
     outputs = _known(request.outputs or sbml.model.outputs, sbml)
