@@ -1,9 +1,11 @@
-"""``python -m benchmarks engine [--json] [--model NAME ...] [--rounds N]`` and ``python -m benchmarks million``."""
+"""``python -m benchmarks engine [--json] [--model NAME ...] [--rounds N] [--figure PATH]``, ``python -m benchmarks
+million``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from benchmarks.cases import MODELS, first_result
 
@@ -16,6 +18,7 @@ def main() -> None:
     race.add_argument("--json", action="store_true", help="print data instead of a table")
     race.add_argument("--model", action="append", choices=list(MODELS), help="all when not given")
     race.add_argument("--rounds", type=int, default=3, help="rounds; the best of each is kept")
+    race.add_argument("--figure", type=Path, help="write the work-precision figure to this file (svg, png, pdf)")
     first = verbs.add_parser("first-result", help="solve eight subjects and stop (for timing a start)")
     first.add_argument("model", choices=list(MODELS))
     many = verbs.add_parser("million", help="time and memory of a streamed run on all cores")
@@ -32,6 +35,10 @@ def main() -> None:
     from benchmarks import engine
 
     report = engine.run(asked.model or list(MODELS), asked.rounds)
+    if asked.figure:
+        from benchmarks.figure import draw
+
+        draw(report, asked.figure)
     print(json.dumps(report, indent=1) if asked.json else engine.render(report))
 
 
