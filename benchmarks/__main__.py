@@ -1,5 +1,5 @@
 """``python -m benchmarks engine [--json] [--model NAME ...] [--rounds N] [--figure PATH]``, ``python -m benchmarks
-million``."""
+forecast`` and ``python -m benchmarks million``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ def main() -> None:
     race.add_argument("--figure", type=Path, help="write the work-precision figure to this file (svg, png, pdf)")
     first = verbs.add_parser("first-result", help="solve eight subjects and stop (for timing a start)")
     first.add_argument("model", choices=list(MODELS))
+    verbs.add_parser("forecast", help="the forecast's pool with the fast and with the plain engine")
     many = verbs.add_parser("million", help="time and memory of a streamed run on all cores")
     many.add_argument("--subjects", type=int, default=1_000_000)
     asked = parser.parse_args()
     if asked.verb == "first-result":
         first_result(asked.model)
+        return
+    if asked.verb == "forecast":
+        from benchmarks import forecast
+
+        print(json.dumps(forecast.run(), indent=1))
         return
     if asked.verb == "million":
         from benchmarks import million
