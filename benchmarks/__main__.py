@@ -1,5 +1,5 @@
-"""``python -m benchmarks engine [--json] [--model NAME ...] [--rounds N] [--figure PATH]``, ``python -m benchmarks
-forecast`` and ``python -m benchmarks million``."""
+"""``python -m benchmarks engine [--json] [--model NAME ...] [--rounds N] [--figure PATH]``, or ``forecast``,
+``million`` or ``evidence``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def main() -> None:
     verbs.add_parser("forecast", help="the forecast's pool with the fast and with the plain engine")
     many = verbs.add_parser("million", help="time and memory of a streamed run on all cores")
     many.add_argument("--subjects", type=int, default=1_000_000)
+    store = verbs.add_parser("evidence", help="time to read, check and pool a store of 10,000 studies")
+    store.add_argument("--json", action="store_true", help="print data instead of lines")
     asked = parser.parse_args()
     if asked.verb == "first-result":
         first_result(asked.model)
@@ -37,6 +39,12 @@ def main() -> None:
         from benchmarks import million
 
         print(json.dumps(million.run(asked.subjects), indent=1))
+        return
+    if asked.verb == "evidence":
+        from benchmarks import evidence_speed
+
+        found = evidence_speed.run()
+        print(json.dumps(found, indent=1) if asked.json else evidence_speed.render(found))
         return
     from benchmarks import engine
 
