@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroma.disease import Disease
+from stroma.engine.delivered import DeliveredError
 from stroma.engine.ensemble import Backend, Doses, EnsembleProblem, Status, Tolerance
 from stroma.errors import fail, nearest
 from stroma.population.subjects import Subjects
@@ -32,6 +33,8 @@ class Pool:
     status : ndarray of int8, shape (n_subject,)
     key : str
         Content hash of everything that went in.
+    checked : DeliveredError or None
+        What the engine found out about its accuracy, where it is watched.
     """
 
     subjects: Subjects
@@ -39,6 +42,7 @@ class Pool:
     states: Mapping[str, NDArray[np.float64]]
     status: NDArray[np.int8]
     key: str
+    checked: DeliveredError | None = None
 
     @property
     def solved(self) -> NDArray[np.bool_]:
@@ -154,4 +158,4 @@ def solve_pool(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(repr((names, tolerance, backend.name)).encode())
     states = {name: solved.values[:, :, i] for i, name in enumerate(names)}
-    return Pool(people, visit_day, states, solved.status, digest.hexdigest()[:16])
+    return Pool(people, visit_day, states, solved.status, digest.hexdigest()[:16], solved.checked)
