@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import truncnorm, uniform
+from scipy.stats import bernoulli, truncnorm, uniform
 
 from stroma.calibration.fit import SCEPTICAL_MEDIAN, SCEPTICAL_SPREAD
 from stroma.calibration.posterior import Posterior
-from stroma.disease import Disease, Parameter
+from stroma.disease import SWITCH, Disease, Parameter
 from stroma.population.priors import centre, from_scale, limits, to_scale
 
 POINTS = (0.05, 0.5, 0.95)
@@ -47,6 +47,8 @@ def prior_of(disease: Disease, parameter: Parameter, prior: str = "current") -> 
     lower, upper = limits(parameter)
     if parameter.distribution == "uniform":
         return uniform(lower, upper - lower)
+    if parameter.distribution == SWITCH:
+        return bernoulli(parameter.spread)
     mid, spread = centre(parameter), parameter.spread
     if prior == "sceptical" and parameter.parameter_id == disease.amplitude:
         mid, spread = float(to_scale(parameter, np.array([SCEPTICAL_MEDIAN]))[0]), SCEPTICAL_SPREAD
