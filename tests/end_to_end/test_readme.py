@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 import typer
+from validation.background.update_readme import updated
 
-from stroma.calibration.crosscheck import markdown_table
 from stroma.cli.main import app
-from stroma.library import library_root
+from stroma.report.background import CHECKS
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -46,9 +45,9 @@ def test_every_verb_and_option_exists() -> None:
         assert named <= options, row
 
 
-@pytest.mark.parametrize("check", ["loto", "later"])
-def test_tables_are_those_of_the_library(check: str) -> None:
-    assert markdown_table(library_root() / "diseases" / "sle", check) in README
+def test_tables_are_those_of_the_library() -> None:
+    assert updated(README) == README, "run `python -m validation.background.update_readme`"
+    assert all(README.count(f"<!-- {check} -->") == 2 for check in CHECKS)
 
 
 def test_folders_and_documents_exist() -> None:

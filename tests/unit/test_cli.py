@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from stroma.cli import artefacts, doctor, main, progress
-from stroma.cli.artefacts import SIMULATED, write_files
+from stroma.cli.artefacts import write_files
 from stroma.errors import StromaError
 from stroma.library import library_root
+from stroma.notice import NOTICE
 
 TREATED = ["--therapy", "uc_msc_allogeneic", "--therapy", "prednisone_taper", "--dose", "1e6/kg"]
 
@@ -122,7 +123,7 @@ def test_simulate_gives_the_same_bytes_and_a_figure(tmp_path: Path) -> None:
     first = json.loads(output(*words, "one"))
     again = json.loads(output(*words, "two"))
     assert (first.pop("run_folder"), again.pop("run_folder")) == ("one", "two")
-    assert first == again and first["simulated"] is True and first["notice"] == SIMULATED
+    assert first == again and first["simulated"] is True and first["notice"] == NOTICE
     assert [c["arm"] for c in first["courses"]] == ["untreated", "treated"]
     assert first["visit_day"] == [0, 7, 14, 21, 28, 35, 42, 49, 56, 63, 70, 77, 84, 90]
     for name in ("visits.csv", "subject.svg", "subject.png"):
@@ -130,7 +131,7 @@ def test_simulate_gives_the_same_bytes_and_a_figure(tmp_path: Path) -> None:
     assert (tmp_path / "one" / "subject.png").read_bytes().startswith(b"\x89PNG")
     with (tmp_path / "one" / "visits.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert {row["status"] for row in rows} == {SIMULATED}
+    assert {row["status"] for row in rows} == {NOTICE}
     measured = [float(row["upcr"]) for row in rows if row["arm"] == "treated"]
     assert measured == first["courses"][1]["measured"]["upcr"]
 
@@ -153,7 +154,7 @@ def test_engines_give_one_patient_one_course() -> None:
 
 def test_the_table_is_marked_and_whole_where_no_terminal_sets_the_width() -> None:
     shown = output("simulate", "sle", "--days", "30")
-    assert SIMULATED in shown and "anti_dsdna" in shown and "…" not in shown
+    assert NOTICE in shown and "anti_dsdna" in shown and "…" not in shown
 
 
 def test_check_and_show_of_a_model() -> None:

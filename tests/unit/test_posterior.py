@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stroma.calibration.fingerprint import data_hash
 from stroma.calibration.posterior import FILE, PRIORS, Posterior, load_posterior, save_posterior
 from stroma.disease import Disease, load_disease
 from stroma.errors import StromaError
@@ -122,6 +123,24 @@ def test_a_posterior_of_other_parameters(disease: Disease, posterior: Posterior)
     save_posterior(foreign, disease.folder)
     with pytest.raises(StromaError, match=f"C021.*other parameters: {posterior.names[0]}, tea_effect"):
         load_posterior(disease)
+
+
+def test_a_posterior_of_another_model(disease: Disease, posterior: Posterior) -> None:
+    save_posterior(replace(posterior, manifest={**posterior.manifest, "model_hash": "other"}), disease.folder)
+    with pytest.raises(StromaError, match=r"C021.*another model of `sle`"):
+        load_posterior(disease)
+
+
+def test_effective_size_counts_background_draws_once(posterior: Posterior) -> None:
+    pairs = replace(posterior, group=np.arange(DRAWS) // 2, weights={p: np.full(DRAWS, 1 / DRAWS) for p in PRIORS})
+    assert pairs.effective_size() == pytest.approx(DRAWS / 2)
+
+
+def test_the_shipped_one_was_fitted_to_the_tables_of_today() -> None:
+    disease = load_disease("sle")
+    manifest = load_posterior(disease).manifest
+    assert manifest["data_hash"] == data_hash(disease), "run `stroma calibrate sle`"
+    assert min(manifest["effective_size"][p] for p in ("background", *PRIORS)) >= 100
 
 
 def test_the_library_has_one_that_loads(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stroma.errors import StromaError
-from stroma.report.background import FILE, CheckSummary, read_background_check, summarise
+from stroma.report.background import FILE, CheckSummary, markdown_table, read_background_check, summarise
 from stroma.report.sentences import background_sentence
 
 TABLE = """\
@@ -24,12 +24,14 @@ def test_coverage_and_mean_scores(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(TABLE)
     loto, later = summarise(read_background_check(tmp_path))
     assert (loto.check, loto.numbers, loto.inside, loto.score, loto.reference_score) == ("loto", 2, 1, 230.0, 57.5)
+    assert (loto.inside_50, loto.reference_median) == (1, 57.5)
     assert (later.check, later.numbers, later.inside, later.score) == ("later", 2, 1, 30.0)
     assert math.isnan(later.reference_score)
 
 
 def test_the_sentence_says_when_intervals_were_too_narrow() -> None:
-    narrow, honest = (background_sentence([CheckSummary("later", 40, n, 1.0, math.nan)]) for n in (24, 37))
+    narrow, honest = (background_sentence([CheckSummary("later", 40, n, n // 2, 1.0, math.nan, math.nan)])
+                      for n in (24, 37))
     assert "24 lie inside" in narrow and "about 36 should" in narrow and "too narrow" in narrow
     assert "37 lie inside" in honest and "too narrow" not in honest
     assert background_sentence([]) == ""
@@ -44,3 +46,13 @@ def test_a_damaged_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StromaError) as caught:
         read_background_check(tmp_path)
     assert caught.value.diagnostics[0].code == "C021"
+
+
+def test_a_check_is_shown_as_rows(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(TABLE)
+    rows = read_background_check(tmp_path)
+    assert markdown_table(rows, "loto").splitlines()[2:] == [
+        "| one | a | overall remission | 168 | 50 % | 55 (40 to 70) % | yes |",
+        "| two | b | overall remission | 168 | 90 % | 55 (40 to 70) % | **no** |"]
+    assert markdown_table(rows, "later").splitlines()[-1] == (
+        "| three | c | serum albumin | 365 | 9 | 5 (3 to 7) | **no** |")

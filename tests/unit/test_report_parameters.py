@@ -19,7 +19,7 @@ def disease() -> Disease:
 
 def flat(disease: Disease, scaled: np.ndarray) -> Posterior:
     weight = np.full(scaled.shape[0], 1.0 / scaled.shape[0])
-    return Posterior(disease.uncertain, scaled, dict.fromkeys(PRIORS, weight), {})
+    return Posterior(disease.uncertain, scaled, np.arange(weight.size), dict.fromkeys(PRIORS, weight), {})
 
 
 def test_draws_of_the_prior_taught_nothing(disease: Disease) -> None:

@@ -206,26 +206,3 @@ def save_checks(checked: Sequence[CheckedArm], folder: Path) -> Path:
             writer.writerow([f"{v:.4g}" if isinstance(v, float) else v for v in astuple(arm)])
     part.replace(path)
     return path
-
-
-def markdown_table(folder: Path, check: str) -> str:
-    """Return the kept checks of one kind as a Markdown table, one row a number; the README shows it.
-
-    Parameters
-    ----------
-    folder : Path
-        The disease's folder.
-    check : {"loto", "later"}
-    """
-    with (folder / FILE).open(encoding="utf-8", newline="") as stream:
-        rows = [r for r in csv.DictReader(stream) if r["check"] == check]
-    lines = ["| trial | arm | outcome | day | published | predicted (90 % interval) | inside |",
-             "|---|---|---|---|---|---|---|"]
-    for r in rows:
-        unit = " %" if r["unit"] == "%" else ""
-        observed, median, low, high = (f"{float(r[k]):.3g}" for k in ("observed", "median", "lo90", "hi90"))
-        arm, outcome = r["arm"].split(" (ref")[0], r["outcome"].replace("_", " ")
-        inside = "yes" if r["inside_90"] == "True" else "**no**"
-        lines.append(f"| {r['trial']} | {arm} | {outcome} | {r['day']} | {observed}{unit} | "
-                     f"{median} ({low} to {high}){unit} | {inside} |")
-    return "\n".join(lines)

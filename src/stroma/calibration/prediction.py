@@ -29,8 +29,8 @@ class Settings:
     seed : int
     """
 
-    draws: int = 400
-    subjects: int = 100
+    draws: int = 800
+    subjects: int = 80
     trials: int = 2000
     seed: int = 1
 

@@ -219,8 +219,9 @@ def _target(row: Row, study: _Study, rules: dict[str, ResponseRule], baseline: R
         share = row.known("value") / 100 if row.text("statistic") == "proportion" else row.known("value") / n
         if day > float(disease.config["horizon_day"]) and not flare:
             return "beyond the horizon of the model"
-        if row.text("outcome") in says.get("share_without_event", ()):
-            share = 1.0 - share
+        with_event = says.get("share_without_event", {}).get(row.text("outcome"))
+        if with_event:
+            share, common["outcome"] = 1.0 - share, with_event
         return Target(kind="hazard" if flare else "proportion", quantity=rule,
                       observed=share, standard_error=math.nan, **common)
     return _numeric_target(row, baseline, common, disease)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PIPED_WIDTH = 240
-SIMULATED = "SIMULATED, not medical advice"
 
 
 def print_json(value: Mapping) -> None:

@@ -162,18 +162,26 @@ def engine_difference() -> float:
 
 
 def _posterior() -> Finding:
-    """posterior: the calibrated ensemble of lupus nephritis."""
+    """posterior: the calibrated ensembles, and whether the tables moved since they were fitted."""
+    from stroma.calibration.fingerprint import data_hash
     from stroma.calibration.posterior import load_posterior
-    from stroma.disease import load_disease
+    from stroma.disease import known_diseases, load_disease
 
-    posterior = load_posterior(load_disease("sle"))
-    return Finding(
-        "posterior",
-        True,
-        True,
-        f"sle {posterior.content_hash}, {posterior.scaled.shape[0]} draws, "
-        f"effective size {posterior.effective_size():.0f}",
-    )
+    told, fresh = [], True
+    for disease in map(load_disease, known_diseases()):
+        try:
+            posterior = load_posterior(disease)
+        except StromaError as error:
+            fresh = False
+            told += [f"{d.code}: {d.message}" for d in error.diagnostics]
+            continue
+        words = (f"{disease.disease_id} {posterior.content_hash}, {posterior.scaled.shape[0]} draws, "
+                 f"effective size {posterior.effective_size():.0f}")
+        if posterior.manifest["data_hash"] != data_hash(disease):
+            fresh = False
+            words += f": its tables changed since, run `stroma calibrate {disease.disease_id}`"
+        told.append(words)
+    return Finding("posterior", fresh, True, "; ".join(told))
 
 
 def _cache() -> Finding:

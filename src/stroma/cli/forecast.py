@@ -18,8 +18,8 @@ def forecast(
     record: Annotated[str, typer.Argument(help="A registry id, for example NCT01539902.", metavar="RECORD")],
     dose: Annotated[str | None, typer.Option("--dose", help="Cells of one infusion: 1e6/kg, 2e8 or 1e6/kg@day0,7."
                                              )] = None,
-    draws: Annotated[int, typer.Option("--draws", help="Parameter draws of the posterior.", min=50)] = 400,
-    subjects: Annotated[int, typer.Option("--subjects", help="Patients simulated for each draw.", min=20)] = 100,
+    draws: Annotated[int, typer.Option("--draws", help="Parameter draws of the posterior.", min=50)] = 800,
+    subjects: Annotated[int, typer.Option("--subjects", help="Patients simulated for each draw.", min=20)] = 80,
     trials: Annotated[int, typer.Option("--trials", help="Replicated trials.", min=100)] = 2000,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same forecast to the byte.", min=0)] = 1,
     workers: Annotated[int | None, typer.Option("--workers", help="Threads; the answer does not depend on it.",

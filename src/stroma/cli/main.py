@@ -9,8 +9,8 @@ import typer
 
 from stroma import __version__
 from stroma.cli import calibrate, doctor, engine, error_codes, evidence, forecast, model, simulate
-from stroma.cli.artefacts import SIMULATED
 from stroma.errors import StromaError
+from stroma.notice import NOTICE
 
 INTERRUPTED = 130
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="rich",
-    help=f"Forecast trials of mesenchymal stromal cells. {SIMULATED}.",
+    help=f"Forecast trials of mesenchymal stromal cells. {NOTICE}.",
 )
 app.command("forecast")(forecast.forecast)
 app.command("calibrate")(calibrate.calibrate)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stroma.cli.artefacts import SIMULATED, print_json, print_table, say, write_files
+from stroma.cli.artefacts import print_json, print_table, say, write_files
 from stroma.errors import EXIT_USAGE, Problems, StromaError, fail
+from stroma.notice import NOTICE
 
 if TYPE_CHECKING:
     from stroma.cli.one_subject import OneSubject
@@ -68,7 +69,7 @@ def simulate(
     else:
         _print_table(one, labels)
         say(f"Parameters: {one.values}.")
-        say(f"Figure and table: {folder}/subject.png, subject.svg, visits.csv. {SIMULATED}.")
+        say(f"Figure and table: {folder}/subject.png, subject.svg, visits.csv. {NOTICE}.")
 
 
 def _therapies(names: list[str], dose: str | None) -> list[Therapy]:
@@ -143,7 +144,7 @@ def _csv(one: OneSubject, labels: dict[str, tuple[str, str]]) -> bytes:
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(["arm", "visit_day", *labels, "status"])
     for arm, day, values in _rows(one, labels):
-        writer.writerow([arm, day, *values, SIMULATED])
+        writer.writerow([arm, day, *values, NOTICE])
     return target.getvalue().encode()
 
 
@@ -155,7 +156,7 @@ def _object(one: OneSubject, labels: dict[str, tuple[str, str]], folder: Path) -
     return {
         "disease": one.disease_id,
         "simulated": True,
-        "notice": SIMULATED,
+        "notice": NOTICE,
         "population": one.population,
         "seed": one.seed,
         "subject": one.subject,
@@ -172,7 +173,7 @@ def _print_table(one: OneSubject, labels: dict[str, tuple[str, str]]) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"{one.disease_id}: one patient as measured at visits. {SIMULATED}.", title_justify="left"
+        title=f"{one.disease_id}: one patient as measured at visits. {NOTICE}.", title_justify="left"
     )
     for heading in ("arm", "day", *labels):
         table.add_column(heading, justify="left" if heading == "arm" else "right", no_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from stroma.cli.artefacts import SIMULATED
+from stroma.notice import NOTICE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def draw_subject(one: OneSubject, panels: dict[str, tuple[str, str]]) -> Figure:
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(
         f"{one.disease_id}: one patient ({one.population}, seed {one.seed}, subject {one.subject}). "
-        f"{SIMULATED}."
+        f"{NOTICE}."
     )
     return figure
 
@@ -114,8 +114,8 @@ def figure_files(figure: Figure, name: str) -> dict[str, bytes]:
     files = {}
     with matplotlib.rc_context({"svg.hashsalt": name}):
         for kind, metadata in (
-            ("png", {"Description": SIMULATED}),
-            ("svg", {"Date": None, "Description": SIMULATED}),
+            ("png", {"Description": NOTICE}),
+            ("svg", {"Date": None, "Description": NOTICE}),
         ):
             target = BytesIO()
             figure.savefig(target, format=kind, dpi=130, metadata=metadata)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from stroma.errors import fail
 
@@ -37,16 +39,22 @@ class CheckSummary:
     ----------
     numbers, inside : int
         Published numbers, and how many of them lie inside their 90 % interval.
+    inside_50 : int
+        How many lie inside their 50 % interval.
     score, reference_score : float
         Mean interval score in percentage points, over the shares of patients that have a reference (over all
         shares, where none has); smaller is better. NaN where there is nothing to average.
+    reference_median : float
+        Median score of the reference: one missed arm weighs heavily in its mean.
     """
 
     check: str
     numbers: int
     inside: int
+    inside_50: int
     score: float
     reference_score: float
+    reference_median: float
 
 
 def read_background_check(folder: Path) -> tuple[CheckRow, ...]:
@@ -79,10 +87,25 @@ def summarise(rows: tuple[CheckRow, ...]) -> tuple[CheckSummary, ...]:
         shares = [r for r in own if r.unit == "%"]  # scores in other units do not add up
         compared = [r for r in shares if math.isfinite(r.numbers["reference_score"])]
         if own:
-            out.append(CheckSummary(check, len(own), sum(r.inside_90 for r in own), _mean(compared or shares, "score"),
-                                    _mean(compared, "reference_score")))
+            out.append(CheckSummary(check, len(own), sum(r.inside_90 for r in own),
+                                    sum(r.numbers["lo50"] <= r.numbers["observed"] <= r.numbers["hi50"] for r in own),
+                                    _mean(compared or shares, "score"), _mean(compared, "reference_score"),
+                                    median(r.numbers["reference_score"] for r in compared) if compared else math.nan))
     return tuple(out)
 
 
 def _mean(rows: list[CheckRow], name: str) -> float:
     return sum(r.numbers[name] for r in rows) / len(rows) if rows else math.nan
+
+
+def markdown_table(rows: Sequence[CheckRow], check: str) -> str:
+    """Return one of the checks as a Markdown table, one row a number; the README shows it."""
+    lines = ["| trial | arm | outcome | day | published | predicted (90 % interval) | inside |",
+             "|---|---|---|---|---|---|---|"]
+    for r in (r for r in rows if r.check == check):
+        unit = " %" if r.unit == "%" else ""
+        observed, middle, low, high = (f"{r.numbers[k]:.3g}" for k in ("observed", "median", "lo90", "hi90"))
+        lines.append(f"| {r.trial} | {r.arm.split(' (ref')[0]} | {r.outcome.replace('_', ' ')} | "
+                     f"{r.numbers['day']:g} | {observed}{unit} | {middle} ({low} to {high}){unit} | "
+                     f"{'yes' if r.inside_90 else '**no**'} |")
+    return "\n".join(lines)

@@ -13,7 +13,6 @@ from stroma.library import library_root
 from stroma.trial.design import PlannedOutcome
 from stroma.trial.rules import AT_VISIT, ResponseRule, load_rules
 
-NOTICE = "SIMULATED, not medical advice"
 DIGITS = 6
 POPULATION_WORDS = {"new": "newly diagnosed", "mixed": "newly diagnosed, relapsed and refractory"}
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

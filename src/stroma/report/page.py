@@ -9,12 +9,12 @@ from typing import Any
 from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.evidence.store import load_evidence
 from stroma.library import library_root
+from stroma.notice import NOTICE
 from stroma.registry import RegistryRecord, find_record, read_record
 from stroma.report import figures, sentences
 from stroma.report.assumptions import count_assumed, record_facts
 from stroma.report.background import CHECKS, CheckSummary, read_background_check, summarise
 from stroma.report.labels import (
-    NOTICE,
     POPULATION_WORDS,
     arm_size,
     count,

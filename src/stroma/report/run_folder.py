@@ -15,8 +15,8 @@ from stroma import __version__
 from stroma.calibration.prediction import Forecast
 from stroma.errors import EXIT_ENVIRONMENT, fail
 from stroma.library import library_root
+from stroma.notice import NOTICE
 from stroma.report.json_output import forecast_object
-from stroma.report.labels import NOTICE
 from stroma.report.page import report_page
 from stroma.report.run_tables import TYPED, csv_bytes, parquet_bytes, run_tables
 

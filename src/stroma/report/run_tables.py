@@ -8,8 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from stroma.calibration.prediction import Forecast
+from stroma.notice import NOTICE
 from stroma.report.assumptions import record_facts
-from stroma.report.labels import NOTICE, arm_size, outcome_label, quantity_unit, significant, unit_words
+from stroma.report.labels import arm_size, outcome_label, quantity_unit, significant, unit_words
 from stroma.report.parameters import learnt_all
 
 Cell = str | float | int | bool | None

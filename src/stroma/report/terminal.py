@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stroma.calibration.prediction import Forecast, OutcomeForecast
-from stroma.report.labels import NOTICE, arm_size, bare, count, outcome_label, per_cent, unit_words, week
+from stroma.notice import NOTICE
+from stroma.report.labels import arm_size, bare, count, outcome_label, per_cent, unit_words, week
 from stroma.report.sentences import first_line, size_sentence, verdict_sentence, win_sentence
 
 if TYPE_CHECKING:

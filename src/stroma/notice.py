@@ -1,0 +1,3 @@
+"""What stands on every artefact."""
+
+NOTICE = "SIMULATED, not medical advice"
