@@ -44,6 +44,9 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
         true = pool.states[row.text("formula")]
         if name == "serum_creatinine":  # what is measured; filtration is then estimated from it, as in the clinic
             true = egfr_to_creatinine(true, *_age_and_sex(people))
+        if row.text("noise") == "none":  # a dose as prescribed: sums of its steps, free of their rounding
+            found[name] = np.round(true, 9)
+            continue
         noise = normals(seed, f"measurement/{name}", people.subject, days.size) * row.known("noise_sd")
         if row.text("noise") == "lognormal":
             found[name] = true * np.exp(noise + (wander if row.values["wander"] else 0.0))
