@@ -6,6 +6,7 @@ and stand in the table, so a term that is wired with the wrong sign, or not at a
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ import pytest
 from stroma.disease import Disease, known_diseases, load_disease
 from stroma.engine.backends import backend
 from stroma.engine.ensemble import Tolerance
+from stroma.library import library_root
 from stroma.tables import Row
 from stroma.trial.scenario import Scenario, course, parse_scenario, read_mechanisms
 
@@ -62,3 +64,22 @@ def test_every_switch_and_every_term_has_a_row(disease_id: str) -> None:
     assert set(disease.switches) <= named
     terms = {p for p in disease.model.parameters if not p.endswith(NO_TERM)}
     assert terms - named == set()
+
+
+def table(name: str) -> list[dict[str, str]]:
+    with (library_root() / name).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_lupus_says_of_every_mechanism_and_contradiction_what_it_does_with_it() -> None:
+    """The reviews' mechanisms and contradictions: each a term, a switch, or left out for a stated reason."""
+    disease, said = found_disease("sle"), {row["id"]: row for row in table("diseases/sle/coverage.csv")}
+    numbers = {row["mechanism_id"] for row in table("vocabulary/mechanisms.csv")}
+    contradictions = {row["contradiction_id"] for row in table("vocabulary/contradictions.csv")}
+    assert set(said) == numbers | contradictions and len(contradictions) == 14
+    terms = {row.text("mechanism") for row in read_mechanisms(disease)} - {""}
+    assert terms == {name for name, row in said.items() if row["how"] == "term"}
+    switches = {row["parameter"]: float(row["prior_weight"]) for row in said.values() if row["how"] == "switch"}
+    assert switches == {name: disease.parameters[name].spread for name in disease.switches}
+    assert all(row["note"] for row in said.values() if row["how"] not in ("term", "expectation"))
+    assert all(row["parameter"] in disease.parameters for row in said.values() if row["parameter"])

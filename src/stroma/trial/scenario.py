@@ -30,6 +30,7 @@ EXPECTATIONS = {"scenario": _TEXT, "quantity": _TEXT, "at_day": _NUMBER,
 MECHANISMS = {"term": _TEXT, "parameter": _TEXT, "off": _NUMBER, "quantity": _TEXT, "at_day": _NUMBER,
               "direction": Column(required=True, allowed=frozenset({"higher", "lower"})), "scenario": _TEXT,
               "mechanism": Column(), "source": _TEXT}
+_NAMED = {"mechanism_id": _TEXT, "mechanism": _TEXT, "seeds": Column()}
 _WEIGHT_KG = 62.0
 
 
@@ -128,6 +129,18 @@ def read_expectations(disease: Disease) -> list[Row]:
     return _checked(disease, "expectations.csv", EXPECTATIONS, key)
 
 
+def known_mechanisms(disease: Disease) -> list[str]:
+    """Return the numbers of the mechanisms that the reviews name, from ``vocabulary/mechanisms.csv``.
+
+    Raises
+    ------
+    StromaError
+        D002 for the table.
+    """
+    path = disease.folder.parents[1] / "vocabulary" / "mechanisms.csv"
+    return [row.text("mechanism_id") for row in read_table(path, _NAMED, "D002", key=("mechanism_id",))]
+
+
 def read_mechanisms(disease: Disease) -> list[Row]:
     """Read ``mechanisms.csv``: each term of the model, what turns it off and what then moves, and which way.
 
@@ -149,9 +162,10 @@ def _checked(disease: Disease, name: str, columns: dict[str, Column], key: tuple
         names = [(row.text("quantity"), disease.model.outputs, "model output")]
         if "parameter" in columns:
             names.append((row.text("parameter"), disease.model.parameters, "parameter"))
+            names.append((row.text("mechanism"), {"", *known_mechanisms(disease)}, "mechanism"))
         for found, known, kind in names:
             if found not in known:
-                problems.add("D020", f"`{disease.disease_id}` has no {kind} `{found}`", file=row.file, line=row.line,
+                problems.add("D020", f"there is no {kind} `{found}`", file=row.file, line=row.line,
                              hint=nearest(found, known))
         for text in row.text("scenario").split(" vs "):
             try:
