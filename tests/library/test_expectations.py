@@ -1,6 +1,7 @@
 """Executable biology: every row of every ``expectations.csv`` is run on the disease's median patient.
 
-Scenarios are written as :mod:`stroma.trial.scenario` says; ``A vs B`` compares two. Relations, each within ``low``-``high``:
+Scenarios are written as :mod:`stroma.trial.scenario` says; ``A vs B`` compares two. Relations, each within
+``low``-``high``:
 
 - ``between``: the quantity at the day
 - ``of_start``: divided by its value just after day 0

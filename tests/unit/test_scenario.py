@@ -22,7 +22,8 @@ def disease() -> Disease:
 
 
 def test_a_scenario_is_therapies_values_and_additions(disease: Disease) -> None:
-    found = parse_scenario(disease, "uc_msc_allogeneic 2e6/kg@day0,7 thawed + push@40=3 + drug_response=1e-1 + untreated")
+    text = "uc_msc_allogeneic 2e6/kg@day0,7 thawed + push@40=3 + drug_response=1e-1 + untreated"
+    found = parse_scenario(disease, text)
     cells, push = found.therapies
     assert cells.thawed and cells.cell_dose is not None and cells.cell_dose.days == (0.0, 7.0)
     assert push.doses == (("push", 40.0, 3.0),) and found.values == {"drug_response": 0.1}
@@ -49,17 +50,19 @@ def test_tables_are_refused_with_file_and_line_all_at_once(tmp_path: Path) -> No
     for part in ("vocabulary", "modules", "diseases"):
         shutil.copytree(library_root() / part, tmp_path / part)
     folder = tmp_path / "diseases" / "sle"
+    line = {}
     for name, before, after in (("mechanisms.csv", "msc_k_death,0,viable,7", "msc_k_deth,0,viabel,7"),
                                 ("expectations.csv", "untreated,upcr,365", "untreted,upcr,365")):
         text = (folder / name).read_text(encoding="utf-8")
         assert before in text
+        line[name] = text[:text.index(before)].count("\n") + 1
         (folder / name).write_text(text.replace(before, after, 1), encoding="utf-8")
     disease = load_disease("sle", tmp_path)
     with pytest.raises(StromaError) as caught:
         read_mechanisms(disease)
     assert ["`msc_k_death`" in d.hint or "`viable`" in d.hint for d in caught.value.diagnostics] == [True, True]
-    assert {(d.code, d.line) for d in caught.value.diagnostics} == {("D020", 9)}
+    assert {(d.code, d.line) for d in caught.value.diagnostics} == {("D020", line["mechanisms.csv"])}
     with pytest.raises(StromaError) as caught:
         read_expectations(disease)
     (only,) = caught.value.diagnostics
-    assert (only.code, only.line) == ("D020", 2) and "`untreated`" in only.hint
+    assert (only.code, only.line) == ("D020", line["expectations.csv"]) and "`untreated`" in only.hint

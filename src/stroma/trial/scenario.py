@@ -162,7 +162,7 @@ def _checked(disease: Disease, name: str, columns: dict[str, Column], key: tuple
         names = [(row.text("quantity"), disease.model.outputs, "model output")]
         if "parameter" in columns:
             names.append((row.text("parameter"), disease.model.parameters, "parameter"))
-            names.append((row.text("mechanism"), {"", *known_mechanisms(disease)}, "mechanism"))
+            names.append((row.text("mechanism"), ("", *known_mechanisms(disease)), "mechanism"))
         for found, known, kind in names:
             if found not in known:
                 problems.add("D020", f"there is no {kind} `{found}`", file=row.file, line=row.line,
