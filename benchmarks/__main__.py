@@ -1,4 +1,4 @@
-"""``python -m benchmarks engine [--json] [--model NAME ...] [--rounds N]`` and ``python -m benchmarks million``."""
+"""``python -m benchmarks engine [--json] [--model NAME ...] [--rounds N]``, or ``million``, or ``evidence``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def main() -> None:
     first.add_argument("model", choices=list(MODELS))
     many = verbs.add_parser("million", help="time and memory of a streamed run on all cores")
     many.add_argument("--subjects", type=int, default=1_000_000)
+    store = verbs.add_parser("evidence", help="time to read, check and pool a store of 10,000 studies")
+    store.add_argument("--json", action="store_true", help="print data instead of lines")
     asked = parser.parse_args()
     if asked.verb == "first-result":
         first_result(asked.model)
@@ -28,6 +30,12 @@ def main() -> None:
         from benchmarks import million
 
         print(json.dumps(million.run(asked.subjects), indent=1))
+        return
+    if asked.verb == "evidence":
+        from benchmarks import evidence_speed
+
+        found = evidence_speed.run()
+        print(json.dumps(found, indent=1) if asked.json else evidence_speed.render(found))
         return
     from benchmarks import engine
 

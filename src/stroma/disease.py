@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stroma.errors import Problems, StromaError, fail, nearest
+from stroma.expression import parse
 from stroma.library import library_root
 from stroma.measures import COLUMNS as MEASURE_COLUMNS
 from stroma.measures import Measure, read_measures
@@ -48,6 +49,10 @@ _OBSERVABLES = {"outcome_id": _TEXT, "formula": _TEXT,
                 "source": _TEXT}
 _ITEMS = {"item": _TEXT, "driver": Column(), "prevalence": _NUMBER, "spread": Column(), "rule": Column(),
           "grade": Column(allowed=frozenset({"A", "B"})), "source": _TEXT}
+_INSTRUMENTS = {"outcome_id": _TEXT, "lower": Column("number", required=True), "upper": _NUMBER, "step": _NUMBER,
+                "source": _TEXT}
+_PLACEBO = {"outcome_id": _TEXT, "parameter_id": _TEXT, "source": _TEXT}
+_SCALES = {"outcome_id": _TEXT, "formula": _TEXT, "source": _TEXT}
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,9 @@ class Disease:
     parameters : dict of str to Parameter
     baselines, correlations, variability, observables, items : tuple of Row
         The tables of the same names, checked.
+    instruments, placebo, scales : tuple of Row
+        Optional tables of what is measured: the range and step an instrument can show, what taking part in a
+        trial does to it, and scales composed of measured quantities.
     measures : dict of str to Measure
         ``measures.csv`` by quantity.
     config : dict
@@ -118,6 +126,9 @@ class Disease:
     variability: tuple[Row, ...]
     observables: tuple[Row, ...]
     items: tuple[Row, ...]
+    instruments: tuple[Row, ...]
+    placebo: tuple[Row, ...]
+    scales: tuple[Row, ...]
     measures: Mapping[str, Measure]
     config: Mapping = field(repr=False)
     regimens: Mapping = field(repr=False)
@@ -201,7 +212,14 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     correlations = table("correlations.csv", _CORRELATIONS, ("first", "second"))
     variability = table("variability.csv", _VARIABILITY, ("parameter_id",))
     observables = table("observables.csv", _OBSERVABLES, ("outcome_id",))
-    items = table("sledai_items.csv", _ITEMS, ("item",)) if (folder / "sledai_items.csv").is_file() else ()
+
+    def optional(name: str, columns: dict[str, Column], key: str) -> tuple[Row, ...]:
+        return table(name, columns, (key,)) if (folder / name).is_file() else ()
+
+    items = optional("sledai_items.csv", _ITEMS, "item")
+    instruments = optional("instruments.csv", _INSTRUMENTS, "outcome_id")
+    placebo = optional("placebo.csv", _PLACEBO, "outcome_id")
+    scales = optional("scales.csv", _SCALES, "outcome_id")
     measured = table("measures.csv", MEASURE_COLUMNS, ("outcome_id",))
     problems.raise_if_any()
     measures = read_measures(measured, problems)
@@ -210,10 +228,12 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems)
     _check_links(parameters, baselines, correlations, variability, items, problems)
     _check_measures(measured, measures, parameters, problems)
+    _check_observation(parameters, baselines, observables, instruments, placebo, config, problems)
+    _check_scales(scales, observables, config, problems)
     problems.raise_if_any()
     assert loaded is not None
     return Disease(disease_id, config["name"], folder, loaded, parameters, baselines, correlations, variability,
-                   observables, items, measures, config, regimens)
+                   observables, items, instruments, placebo, scales, measures, config, regimens)
 
 
 def _toml(path: Path, problems: Problems) -> dict:
@@ -291,3 +311,46 @@ def _check_measures(rows: tuple[Row, ...], measures: Mapping[str, Measure], para
         if bias and bias not in parameters:
             problems.add("D004", f"unknown parameter `{bias}`", file=row.file, line=row.line,
                          hint=nearest(bias, parameters))
+
+
+def _check_observation(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...], observables: tuple[Row, ...],
+                       instruments: tuple[Row, ...], placebo: tuple[Row, ...], config: Mapping,
+                       problems: Problems) -> None:
+    """Instruments and placebo responses belong to what is measured."""
+    measured = [r.text("outcome_id") for r in observables]
+    for row in (*instruments, *placebo):
+        if row.text("outcome_id") not in measured:
+            problems.add("D004", f"unknown observable `{row.text('outcome_id')}`", file=row.file, line=row.line,
+                         hint=nearest(row.text("outcome_id"), measured))
+    for row in placebo:
+        name = row.text("parameter_id")
+        if name not in parameters:
+            problems.add("D004", f"unknown parameter `{name}`", file=row.file, line=row.line,
+                         hint=nearest(name, parameters))
+    if not placebo:
+        return
+    entry, file = config.get("placebo", {}), placebo[0].file.with_name("disease.toml")
+    if {"half_life_day", "covariate", "source"} - set(entry):
+        problems.add("D002", "placebo.csv needs [placebo] with half_life_day, covariate and source", file=file)
+    elif entry["covariate"] not in (covariates := {r.text("covariate") for r in baselines}):
+        problems.add("D004", f"unknown covariate `{entry['covariate']}`", file=file,
+                     hint=nearest(entry["covariate"], covariates))
+
+
+def _check_scales(scales: tuple[Row, ...], observables: tuple[Row, ...], config: Mapping,
+                  problems: Problems) -> None:
+    """A scale is a number, new, and composed of what is measured or of scales above it."""
+    known = {r.text("outcome_id") for r in observables} | set(config.get("laboratory", {}))
+    for row in scales:
+        name = row.text("outcome_id")
+        if name in known:
+            problems.add("D005", f"`{name}` is measured already", file=row.file, line=row.line)
+        try:
+            formula = parse(row.text("formula"), row.file, row.line)
+            formula.names(known)
+            if formula.condition:
+                problems.add("D005", f"the formula of `{name}` is a condition, not a number", file=row.file,
+                             line=row.line, text=formula.text, hint="a bare quantity reads as yes or no: write 1*name")
+        except StromaError as error:
+            problems.extend(error)
+        known.add(name)

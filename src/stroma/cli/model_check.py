@@ -46,16 +46,21 @@ def check_therapies(disease: Disease) -> int:
     Raises
     ------
     StromaError
-        D010, D011 for a therapy that cannot be read, D012 for a state that the model lacks; all at once.
+        D010, D011 for a therapy that cannot be read, D012 for one that a regimen of the disease names although
+        the model lacks its state; all at once.
     """
-    problems, known = Problems(), known_therapies()
-    for therapy_id in known:
+    problems, states = Problems(), set(disease.model.states)
+    named = {name for entry in disease.regimens.values() for name in entry["therapies"]}
+    fitting = 0
+    for therapy_id in known_therapies():
         try:
             therapy = load_therapy(therapy_id)
         except StromaError as error:
             problems.extend(error)
             continue
-        for state in sorted({state for state, _, _ in therapy.doses} - set(disease.model.states)):
+        missing = sorted(therapy.states - states)
+        fitting += not missing
+        for state in missing if therapy_id in named else ():
             problems.add(
                 "D012",
                 f"`{disease.disease_id}` has no state `{state}`",
@@ -63,7 +68,7 @@ def check_therapies(disease: Disease) -> int:
                 hint=nearest(state, disease.model.states),
             )
     problems.raise_if_any()
-    return len(known)
+    return fitting
 
 
 def _equations(disease: Disease) -> int:

@@ -39,11 +39,13 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
     people, days = pool.subjects, pool.visit_day
     found: Quantities = {}
     wander = _wander(disease, people.subject, days, seed)
+    taking_part = _placebo(disease, people, days)
     for row in disease.observables:
         name = row.text("outcome_id")
         true = pool.states[row.text("formula")]
         if name == "serum_creatinine":  # what is measured; filtration is then estimated from it, as in the clinic
             true = egfr_to_creatinine(true, *_age_and_sex(people))
+        true = true * taking_part.get(name, 1.0)
         if row.text("noise") == "none":  # a dose as prescribed: sums of its steps, free of their rounding
             found[name] = np.round(true, 9)
             continue
@@ -52,6 +54,7 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
             found[name] = true * np.exp(noise + (wander if row.values["wander"] else 0.0))
         else:
             found[name] = true + noise
+    _show(disease, found)
     _add_constants(disease, people, found)
     if "serum_creatinine" in found:
         found["egfr"] = creatinine_to_egfr(found["serum_creatinine"], *_age_and_sex(people))
@@ -65,6 +68,8 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
         found["pga"] = _global_assessment(disease, people.subject, found["sledai_2k"], seed)
         found.update({f"item_{name}": value for name, value in items.items()})
     found["rescue"] = _rescue(disease, pool, seed)
+    for row in disease.scales:
+        found[row.text("outcome_id")] = parse(row.text("formula"), row.file, row.line).evaluate(found, days)
     return found
 
 
@@ -93,6 +98,28 @@ def _wander(disease: Disease, subject: NDArray[np.int64], days: NDArray[np.float
         keep = np.exp(-(days[i] - days[i - 1]) / setting["tau_day"])
         out[:, i] = keep * out[:, i - 1] + np.sqrt(1 - keep**2) * z[:, i]
     return setting["sd"] * out
+
+
+def _placebo(disease: Disease, people: Subjects, days: NDArray[np.float64]) -> Quantities:
+    """What taking part in a trial does to each measure, as a factor: expectation, better care, kinder judgement.
+
+    The ln factor approaches minus the table's effect with one half-life, times the patient's own covariate: one
+    number for all measures, about 1 on average in the reference population, negative in those who worsen.
+    """
+    setting = disease.config.get("placebo")
+    if setting is None:
+        return {}
+    reached = people.covariates[setting["covariate"]][:, None] * (1.0 - 0.5 ** (days / setting["half_life_day"]))
+    return {row.text("outcome_id"): np.exp(-people.value(disease, row.text("parameter_id"))[:, None] * reached)
+            for row in disease.placebo}
+
+
+def _show(disease: Disease, found: Quantities) -> None:
+    """Round and truncate measures to what their instruments can show, in place."""
+    for row in disease.instruments:
+        name, step = row.text("outcome_id"), row.number("step")
+        value = found[name] if step is None else np.round(found[name] / step) * step
+        found[name] = np.clip(value, row.number("lower"), row.number("upper"))
 
 
 def _items(disease: Disease, pool: Pool, found: Mapping[str, NDArray], seed: int) -> dict[str, NDArray[np.bool_]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend, Doses, EnsembleProblem, Status, Tolerance
+from stroma.errors import fail, nearest
 from stroma.population.subjects import Subjects
 from stroma.streams import uniforms
 from stroma.therapy import Therapy
@@ -81,6 +82,11 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
     seed : int
     horizon : float
         Last day that matters; later additions are left out.
+
+    Raises
+    ------
+    StromaError
+        D012 for a therapy that acts on a state which the disease does not have.
     """
     index = {name: i for i, name in enumerate(disease.model.states)}
     n = subjects.n
@@ -94,6 +100,9 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
         amount.append(np.broadcast_to(np.asarray(much, float), (n,)))
 
     for therapy in therapies:
+        if missing := therapy.states - index.keys():
+            raise fail("D012", f"`{disease.disease_id}` has no state `{min(missing)}` for `{therapy.therapy_id}`",
+                       hint=f"{nearest(min(missing), index)}; a product for a joint does not fit a disease without one")
         for name, when, much in therapy.doses:
             if when < horizon:
                 add(name, when, much)
@@ -101,9 +110,10 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
             cells = therapy.cell_dose.cells(subjects.covariates["weight"])
             lost = therapy.value("loss_thawed" if therapy.thawed else "loss_fresh")
             alive = cells * therapy.value("viability") * (1.0 - lost)
+            living, dead = therapy.cell_states
             for when in therapy.cell_dose.days:
-                add("viable", when, alive)
-                add("apoptotic", when, cells - alive)
+                add(living, when, alive)
+                add(dead, when, cells - alive)
     for flare in disease.config.get("flare", ()):
         size = subjects.value(disease, flare["size"])
         for when in _flare_days(disease, subjects, flare, seed, horizon):
