@@ -23,7 +23,8 @@ from stroma.units import load_units
 _NUMBER = Column("number")
 _TEXT = Column(required=True)
 PRIORS = frozenset({"lognormal", "logitnormal", "normal", "uniform"})
-DISTRIBUTIONS = PRIORS | {"fixed", "subject", "product"}
+SWITCH = "switch"
+DISTRIBUTIONS = PRIORS | {SWITCH, "fixed", "subject", "product"}
 
 _PARAMETERS = {
     "scope": Column(required=True, allowed=frozenset({"model", "population"})), "parameter_id": _TEXT,
@@ -47,7 +48,7 @@ _OBSERVABLES = {"outcome_id": _TEXT, "formula": _TEXT,
                 "noise_sd": Column("number", required=True), "wander": Column("integer", required=True),
                 "source": _TEXT}
 _ITEMS = {"item": _TEXT, "driver": Column(), "prevalence": _NUMBER, "spread": Column(), "rule": Column(),
-          "source": _TEXT}
+          "grade": Column(allowed=frozenset({"A", "B"})), "source": _TEXT}
 _INSTRUMENTS = {"outcome_id": _TEXT, "lower": Column("number", required=True), "upper": _NUMBER, "step": _NUMBER,
                 "source": _TEXT}
 _PLACEBO = {"outcome_id": _TEXT, "parameter_id": _TEXT, "source": _TEXT}
@@ -64,8 +65,9 @@ class Parameter:
         A symbol of the model text, or a number of the population and observation layers.
     distribution : str
         ``fixed``; a prior (``lognormal``, ``logitnormal``, ``normal``, ``uniform``: median ``value``, SD
-        ``spread`` on the transformed scale, truncated to ``lower``-``upper``); ``subject`` (set from a
-        baseline or by variability); ``product`` (set by the cell product).
+        ``spread`` on the transformed scale, truncated to ``lower``-``upper``); ``switch`` (a structural
+        alternative, 0 or 1 in each draw: ``spread`` is the prior weight of 1, ``value`` what holds where nothing
+        is drawn); ``subject`` (set from a baseline or by variability); ``product`` (set by the cell product).
     fitted_in : {"", "background", "msc", "nothing"}
         The stage of calibration that informs an uncertain parameter; ``nothing``: the prior is integrated over.
     """
@@ -88,7 +90,7 @@ class Parameter:
     @property
     def uncertain(self) -> bool:
         """Return whether the value is integrated over."""
-        return self.distribution in PRIORS
+        return self.distribution in PRIORS or self.distribution == SWITCH
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,11 @@ class Disease:
     def defaults(self) -> np.ndarray:
         """Return the table's value of every model parameter, shape (n_parameter,)."""
         return np.array([self.parameters[p].value for p in self.model.parameters])
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Return the structural alternatives, in the order of the table."""
+        return tuple(n for n in self.uncertain if self.parameters[n].distribution == SWITCH)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -249,6 +256,8 @@ def _parameter(row: Row, problems: Problems) -> Parameter:
                              f"{parameter.lower:g} to {parameter.upper:g}", file=row.file, line=row.line)
     if parameter.distribution in PRIORS - {"uniform"} and parameter.spread <= 0:
         problems.add("D003", f"`{parameter.parameter_id}` has a prior without spread", file=row.file, line=row.line)
+    if parameter.distribution == SWITCH:
+        _check_switch(parameter, problems)
     if parameter.uncertain != bool(parameter.fitted_in):
         problems.add("D003", f"`{parameter.parameter_id}` is {parameter.distribution} but fitted in "
                              f"`{parameter.fitted_in or 'no stage'}`", file=row.file, line=row.line,
@@ -257,6 +266,18 @@ def _parameter(row: Row, problems: Problems) -> Parameter:
         problems.add("D003", f"`{parameter.parameter_id}` is assumed without a reason", file=row.file, line=row.line,
                      hint="say why in `note`")
     return parameter
+
+
+def _check_switch(parameter: Parameter, problems: Problems) -> None:
+    at = {"file": parameter.file, "line": parameter.line}
+    if (parameter.lower, parameter.upper) != (0.0, 1.0) or parameter.value not in (0.0, 1.0):
+        problems.add("D003", f"the switch `{parameter.parameter_id}` is not 0 or 1 within 0 to 1", **at)
+    if not 0 < parameter.spread < 1:
+        problems.add("D003", f"the switch `{parameter.parameter_id}` has no prior weight", **at,
+                     hint="`spread` of a switch is the prior weight of 1, above 0 and below 1")
+    if parameter.fitted_in == "background":
+        problems.add("D003", f"the switch `{parameter.parameter_id}` is fitted in `background`", **at,
+                     hint="the background is emulated by a smooth surface, which a switch is not: msc or nothing")
 
 
 def _check_links(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...], correlations: tuple[Row, ...],

@@ -27,7 +27,7 @@ from stroma.trial.pool import YEAR, solve_pool
 from stroma.trial.rules import ResponseRule
 
 VISIT_DAY = np.array([0.0, 30, 90, 168, 180, 270, 365])
-LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840])
+LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840, 1095, 1460, 1826])
 # Loose enough to be fast, tight enough that the error is far below the noise of a visit.
 TOLERANCE = Tolerance(relative=1e-4, absolute=1e-7)
 Progress = Callable[[str, int, int], None]

@@ -6,6 +6,7 @@ from stroma.disease import Disease
 from stroma.errors import Problems, StromaError, nearest
 from stroma.library import library_root
 from stroma.therapy import known_therapies, load_therapy
+from stroma.trial.scenario import read_expectations, read_mechanisms
 
 
 def summarise(disease: Disease) -> dict:
@@ -14,7 +15,8 @@ def summarise(disease: Disease) -> dict:
     Raises
     ------
     StromaError
-        D010 to D012 for therapies that cannot be read or that no disease has a state for.
+        D010 to D012 for therapies that cannot be read or that no disease has a state for; D020 for a scenario
+        of an expectation or mechanism that names what does not exist.
     """
     therapies = check_therapies(disease)
     model = disease.model
@@ -32,6 +34,9 @@ def summarise(disease: Disease) -> dict:
         "assumed": len(assumed),
         "assumed_share": len(assumed) / len(rows),
         "therapies": therapies,
+        "switches": list(disease.switches),
+        "expectations": len(read_expectations(disease)),
+        "mechanisms": len({row.text("term") for row in read_mechanisms(disease)}),
     }
 
 

@@ -13,6 +13,7 @@ from stroma.expression import parse
 from stroma.population.subjects import Subjects
 from stroma.streams import normals, uniforms
 from stroma.trial.pool import YEAR, Pool
+from stroma.trial.scales.domains import major_organ_active, new_domains
 from stroma.trial.scales.kidney import creatinine_to_egfr, creatinine_upper_limit, egfr_to_creatinine
 from stroma.trial.scales.sledai import sledai_2k
 
@@ -45,6 +46,9 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
         if name == "serum_creatinine":  # what is measured; filtration is then estimated from it, as in the clinic
             true = egfr_to_creatinine(true, *_age_and_sex(people))
         true = true * taking_part.get(name, 1.0)
+        if row.text("noise") == "none":  # a dose as prescribed: sums of its steps, free of their rounding
+            found[name] = np.round(true, 9)
+            continue
         noise = normals(seed, f"measurement/{name}", people.subject, days.size) * row.known("noise_sd")
         if row.text("noise") == "lognormal":
             found[name] = true * np.exp(noise + (wander if row.values["wander"] else 0.0))
@@ -60,6 +64,8 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
         found["sledai_2k"] = sledai_2k(items).astype(float)
         sediment = [items[i] for i in disease.config["sediment"]["items"]]
         found["sediment_active"] = np.logical_or.reduce(sediment)
+        found |= _organ_activity(disease, items)
+        found["pga"] = _global_assessment(disease, people.subject, found["sledai_2k"], seed)
         found.update({f"item_{name}": value for name, value in items.items()})
     found["rescue"] = _rescue(disease, pool, seed)
     for row in disease.scales:
@@ -139,6 +145,21 @@ def _items(disease: Disease, pool: Pool, found: Mapping[str, NDArray], seed: int
             activity = np.log(np.maximum(pool.states[row.text("driver")], 1e-12))
         items[name] = activity + visit > threshold[:, None]
     return items
+
+
+def _organ_activity(disease: Disease, items: Mapping[str, NDArray[np.bool_]]) -> Quantities:
+    """Stand-ins for what BILAG adds to the response rules of lupus: organs newly active, a major organ active."""
+    grades = {row.text("item"): row.text("grade") for row in disease.items}
+    severe, moderate = new_domains(items, grades)
+    return {"bilag_new_a": severe, "bilag_new_b": moderate, "major_organ_active": major_organ_active(items)}
+
+
+def _global_assessment(disease: Disease, subject: NDArray[np.int64], score: NDArray[np.float64],
+                       seed: int) -> NDArray[np.float64]:
+    """Return the physician's global assessment, 0 to 3: it saturates with the score, and the physician errs."""
+    says = disease.config["global_assessment"]
+    error = says["sd"] * normals(seed, "global assessment", subject, score.shape[1])
+    return np.clip(3.0 * score / (says["half"] + score) + error, 0.0, 3.0)
 
 
 def _rescue(disease: Disease, pool: Pool, seed: int) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from stroma.streams import uniforms
 from stroma.therapy import Therapy
 
 YEAR = 365.25
+MOST_FLARES = 32
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,10 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
             for when in therapy.cell_dose.days:
                 add(living, when, alive)
                 add(dead, when, cells - alive)
-    if "push" in index:
-        hazard = subjects.value(disease, "flare_hazard") / YEAR
-        wait = -np.log(uniforms(seed, "first flare", subjects.subject, 1)[:, 0]) / hazard
-        add("push", np.minimum(wait, horizon), np.where(wait < horizon, subjects.value(disease, "flare_push"), 0.0))
+    for flare in disease.config.get("flare", ()):
+        size = subjects.value(disease, flare["size"])
+        for when in _flare_days(disease, subjects, flare, seed, horizon):
+            add(flare["state"], np.minimum(when, horizon), np.where(when < horizon, size, 0.0))
     if not state:
         return Doses.none(n)
     days, amounts = np.stack(day, axis=1), np.stack(amount, axis=1)
@@ -129,6 +130,18 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
     take = np.take_along_axis
     return Doses(np.arange(n + 1, dtype=np.int64) * len(state), take(days, order, 1).ravel(),
                  take(states, order, 1).ravel(), take(amounts, order, 1).ravel())
+
+
+def _flare_days(disease: Disease, subjects: Subjects, flare: Mapping[str, str], seed: int,
+                horizon: float) -> NDArray[np.float64]:
+    """Return the day of the first, second, ... flare of every subject, shape (n_flare, n): a Poisson process.
+
+    As many rows as the most flares that anybody has before the horizon, at most :data:`MOST_FLARES`.
+    """
+    hazard = subjects.value(disease, flare["hazard"]) / YEAR
+    uniform = uniforms(seed, f"flares/{flare['state']}", subjects.subject, MOST_FLARES)
+    days = np.cumsum(-np.log(uniform), axis=1).T / hazard
+    return days[:int((days < horizon).sum(axis=0).max(initial=0))]
 
 
 def solve_pool(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy], visit_day: NDArray[np.float64],
