@@ -20,7 +20,7 @@ from scipy.stats import t as student_t
 from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.fit import Calibration, Checkpoints, Settings, fit_background
 from stroma.calibration.likelihood import Likelihood, effect_scale
-from stroma.calibration.simulate import LATE_VISIT_DAY, VISIT_DAY, Draws, Progress, simulate_targets
+from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
@@ -129,10 +129,10 @@ def _refit(disease: Disease, targets: Sequence[Target], trial: str, own: Sequenc
         if progress:
             progress(f"without {trial}: {stage}", done, total)
 
-    fitted = fit_background(disease, rest, settings, backend, kept, report)
+    fitted, _ = fit_background(disease, rest, settings, backend, kept, report)
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     left_out = kept.arrays("left_out", lambda: {"predicted": simulate_targets(
-        disease, own, rules, fitted.draws, settings.subjects, settings.seed, backend, VISIT_DAY, report)})
+        disease, own, rules, fitted.draws, settings.subjects, settings.seed, backend, report)})
     return fitted.draws, left_out["predicted"], fitted.weight
 
 
@@ -148,7 +148,7 @@ def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], 
     rest = cells.scaled[:LATE_DRAWS][:, [cells.names.index(n) for n in own]]
     draws = Draws((*draws.names, *own), np.concatenate([draws.scaled, rest], axis=1))
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
-    predicted = simulate_targets(disease, targets, rules, draws, LATE_SUBJECTS, seed, backend, LATE_VISIT_DAY, progress)
+    predicted = simulate_targets(disease, targets, rules, draws, LATE_SUBJECTS, seed, backend, progress)
     spread = _spread(draws)
     flat = np.full(draws.n, 1.0 / draws.n)
     return [_check(disease, "later", t, predicted[:, i], spread, flat, None, seed) for i, t in enumerate(targets)]

@@ -1,0 +1,77 @@
+"""Which trial is forecast from where: origins and cut-offs computed from the list of targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stroma.calibration.origin import RETROSPECTIVE, Origin, fit_side, rolling_origin
+from stroma.calibration.targets import Excluded, Target, TargetList
+from stroma.disease import Disease
+from stroma.errors import fail, nearest
+
+ROLLING, STRESS = "rolling", "stress-2014"
+STRESS_DATE = "2014-01-01"
+
+
+@dataclass(frozen=True)
+class Task:
+    """Targets to forecast from one posterior."""
+
+    origin: Origin
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a scheme forecasts, and what it cannot, with reasons."""
+
+    scheme: str
+    tasks: tuple[Task, ...]
+    excluded: tuple[Excluded, ...]
+
+
+def rolling_plan(disease: Disease, listed: TargetList) -> Plan:
+    """Forecast each trial from everything published in earlier years, cohort families whole."""
+    tasks, excluded = [], list(listed.excluded)
+    for year in sorted({t.year for t in listed.targets}):
+        due = tuple(t for t in listed.targets if t.year == year)
+        origin = rolling_origin(year, listed.targets)
+        if year == 0:
+            excluded += [_left(t, "no year of publication is known: it is in no rolling forecast") for t in due]
+        elif not fit_side(disease, listed, origin)[0]:
+            excluded += [_left(t, "nothing earlier is in the store: it would be a forecast from priors alone")
+                         for t in due]
+        else:
+            tasks.append(Task(origin, due))
+    return Plan(ROLLING, tuple(tasks), tuple(excluded))
+
+
+def stress_plan(listed: TargetList) -> Plan:
+    """Forecast every row of the validation side from the retrospective fit of 2014."""
+    due = listed.of("validate_background", "validate_msc")
+    return Plan(STRESS, (Task(RETROSPECTIVE, tuple(due)),), listed.excluded)
+
+
+def cutoff_plan(disease: Disease, listed: TargetList, date: str) -> Plan:
+    """Forecast everything published from a date on, from the posterior before it.
+
+    Raises
+    ------
+    StromaError
+        C040 when no trial was published in that year, so that no posterior of that date is kept.
+    """
+    if date == STRESS_DATE:
+        return stress_plan(listed)
+    whole = rolling_plan(disease, listed)
+    origins = {t.origin.before: t.origin for t in whole.tasks}
+    if date not in origins:
+        raise fail("C040", f"there is no posterior before `{date}` for `{disease.disease_id}`",
+                   hint=nearest(date, [STRESS_DATE, *origins]) or ", ".join(origins))
+    origin = origins[date]
+    assert origin.year is not None
+    due = tuple(t for t in listed.targets if t.year >= origin.year)
+    return Plan(f"cutoff-{date}", (Task(origin, due),), listed.excluded)
+
+
+def _left(target: Target, reason: str) -> Excluded:
+    return Excluded(target.target_id, reason, target.role, target.line)
