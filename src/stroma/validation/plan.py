@@ -29,6 +29,13 @@ class Plan:
     tasks: tuple[Task, ...]
     excluded: tuple[Excluded, ...]
 
+    def only(self, study: str) -> Plan:
+        """Return the part of the plan that forecasts one study or trial."""
+        kept = [Task(task.origin, tuple(t for t in task.targets if study in (t.study_id, t.trial)))
+                for task in self.tasks]
+        excluded = tuple(e for e in self.excluded if e.target_id.split("|")[0] == study)
+        return Plan(self.scheme, tuple(task for task in kept if task.targets), excluded)
+
 
 def rolling_plan(disease: Disease, listed: TargetList) -> Plan:
     """Forecast each trial from everything published in earlier years, cohort families whole."""
