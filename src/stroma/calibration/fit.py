@@ -30,10 +30,13 @@ from stroma.errors import fail
 from stroma.library import library_root
 from stroma.population.priors import centre, limits, log_prior, sample_prior
 from stroma.streams import generator
-from stroma.trial.rules import load_rules
+from stroma.trial.rules import ResponseRule, load_rules
 
 MIN_EFFECTIVE_SIZE = 100.0
 ENOUGH_EFFECTIVE_SIZE = 400.0
+# Batches of draws for the cells, until so many background draws count.
+ENOUGH_EFFECTIVE_CELLS = 200.0
+CELL_BATCHES = 6
 SCEPTICAL_MEDIAN = 0.2
 SCEPTICAL_SPREAD = 0.8
 CHAIN_STEPS = 4000
@@ -92,13 +95,26 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Simulated:
+    """Every draw simulated for a background fit, with its targets and the key of that fit."""
+
+    targets: tuple[Target, ...]
+    draws: Emulated
+    key: str
+
+    def of(self, targets: Sequence[Target]) -> Emulated:
+        """Return what was simulated for some of the targets."""
+        at = {t.target_id: i for i, t in enumerate(self.targets)}
+        return Emulated(self.draws.scaled, self.draws.predicted[:, [at[t.target_id] for t in targets]])
+
+
+@dataclass(frozen=True)
 class Calibration:
-    """What a calibration found: the posterior, the background round behind it, and all that was simulated for it."""
+    """What a calibration found: the posterior and the background round behind it."""
 
     posterior: Posterior
     background: Round
     background_targets: tuple[Target, ...]
-    simulated: Emulated
     cells: Round
     cell_targets: tuple[Target, ...]
 
@@ -125,7 +141,7 @@ class Checkpoints:
 
 def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path,
               progress: Progress | None = None, targets: TargetList | None = None,
-              origin: Origin = RETROSPECTIVE, start: Calibration | None = None) -> Calibration:
+              origin: Origin = RETROSPECTIVE, start: Simulated | None = None) -> Calibration:
     """Fit a disease's posterior.
 
     Parameters
@@ -141,9 +157,9 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
         Instead of the library's own list (synthetic checks).
     origin : Origin
         What the fit may see.
-    start : Calibration, optional
-        A fit to more rows, this one's among them: its simulated draws replace the first round. They say where
-        to simulate and train the first emulator; no published number of theirs enters the density.
+    start : Simulated, optional
+        What was simulated for more rows, this fit's among them; it replaces the first round. It trains the first
+        emulator and so says where to simulate; none of its published numbers enters the density.
 
     Raises
     ------
@@ -154,19 +170,14 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
     listed = targets or load_targets(disease)
     background, cells = fit_side(disease, listed, origin)
     require_fit_side([*background, *cells], origin)
-    begun = settings.key() if start is None else f"{settings.key()}/from {start.posterior.content_hash}"
+    begun = settings.key() if start is None else f"{settings.key()}/from {start.key}"
+    kept = Checkpoints(work, fit_key(disease, background, begun))
+    near = start.of(background) if start else None
+    first, _ = fit_background(disease, background, settings, backend, kept, progress, origin, near)
     kept = Checkpoints(work, fit_key(disease, [*background, *cells], begun))
-    near = _columns(start, background) if start else None
-    first, simulated = fit_background(disease, background, settings, backend, kept, progress, origin, near)
-    second, log_bias = _fit_cells(disease, cells, first, settings, backend, kept, progress)
+    second, log_bias = fit_cells(disease, cells, first, settings, backend, kept, progress)
     posterior = _posterior(disease, first, second, log_bias, background, cells, listed, settings, origin)
-    return Calibration(posterior, first, tuple(background), simulated, second, tuple(cells))
-
-
-def _columns(start: Calibration, targets: Sequence[Target]) -> Emulated:
-    """Return what another fit simulated, for these targets only."""
-    at = {t.target_id: i for i, t in enumerate(start.background_targets)}
-    return Emulated(start.simulated.scaled, start.simulated.predicted[:, [at[t.target_id] for t in targets]])
+    return Calibration(posterior, first, tuple(background), second, tuple(cells))
 
 
 def _staged(progress: Progress | None, stage: str) -> Progress | None:
@@ -250,28 +261,52 @@ def _propose(emulator: Emulator, log_posterior: Callable, best: NDArray[np.float
     return points, density(points)
 
 
-def _fit_cells(disease: Disease, targets: list[Target], first: Round, settings: Settings, backend: Backend,
-               kept: Checkpoints, progress: Progress | None) -> tuple[Round, dict[str, NDArray[np.float64]]]:
-    """Weigh draws of the background posterior with prior draws of the MSC parameters."""
+def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: Settings, backend: Backend,
+              kept: Checkpoints, progress: Progress | None) -> tuple[Round, dict[str, NDArray[np.float64]]]:
+    """Weigh draws of the background posterior with prior draws of the MSC parameters, until enough count.
+
+    Returns
+    -------
+    Round
+        All batches together.
+    dict of str to ndarray, shape (n_draw,)
+        Log likelihood with open-label bias (``current``) and without (``enthusiastic``).
+
+    Raises
+    ------
+    StromaError
+        C030 when fewer than 100 effective background draws count.
+    """
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
-    rng = generator(settings.seed, "background draws for cells")
-    position = (np.arange(settings.draws) + rng.random()) / settings.draws
-    pick = rng.permutation(np.searchsorted(np.cumsum(first.weight), position).clip(0, first.draws.n - 1))
     own = [n for n in disease.uncertain if n not in first.draws.names]
-    scaled = np.concatenate([first.draws.scaled[pick], sample_prior(disease, own, settings.draws, settings.seed + 1)],
-                            axis=1)
-    draws = Draws((*first.draws.names, *own), scaled)
-    predicted = kept.arrays("cells", lambda: {"predicted": simulate_targets(
-        disease, targets, rules, draws, settings.subjects, settings.seed, backend,
-        _staged(progress, "MSC series"))})["predicted"]
-    log_bias = {"current": _cells_log_likelihood(disease, targets, draws, predicted, open_label=True),
-                "enthusiastic": _cells_log_likelihood(disease, targets, draws, predicted, open_label=False)}
-    weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
-    effective = distinct_size(weight, pick)
+    picks, parts, simulated = [], [], []
+    for batch in range(CELL_BATCHES):
+        rng = generator(settings.seed, "background draws for cells" + (f"/{batch}" if batch else ""))
+        position = (np.arange(settings.draws) + rng.random()) / settings.draws
+        picks.append(rng.permutation(np.searchsorted(np.cumsum(first.weight), position).clip(0, first.draws.n - 1)))
+        prior = sample_prior(disease, own, settings.draws, settings.seed + 1 + batch)
+        parts.append(np.concatenate([first.draws.scaled[picks[-1]], prior], axis=1))
+        drawn = Draws((*first.draws.names, *own), parts[-1])
+        make = partial(_simulated_cells, disease, targets, rules, drawn, settings, backend, progress)
+        simulated.append(kept.arrays(f"cells_{batch}", make)["predicted"])
+        pick, predicted = np.concatenate(picks), np.concatenate(simulated)
+        draws = Draws(drawn.names, np.concatenate(parts))
+        log_bias = {"current": _cells_log_likelihood(disease, targets, draws, predicted, open_label=True),
+                    "enthusiastic": _cells_log_likelihood(disease, targets, draws, predicted, open_label=False)}
+        weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
+        effective = distinct_size(weight, pick)
+        if effective >= ENOUGH_EFFECTIVE_CELLS:
+            break
     if effective < MIN_EFFECTIVE_SIZE:
         raise fail("C030", f"the MSC posterior rests on {effective:.0f} effective background draws, "
                            f"{MIN_EFFECTIVE_SIZE:.0f} are needed", hint="more --draws", exit_code=3)
     return Round(draws, predicted, pick, weight, effective, np.zeros(len(targets))), log_bias
+
+
+def _simulated_cells(disease: Disease, targets: list[Target], rules: Mapping[str, ResponseRule], draws: Draws,
+                     settings: Settings, backend: Backend, progress: Progress | None) -> dict[str, NDArray]:
+    return {"predicted": simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed, backend,
+                                          _staged(progress, "MSC series"))}
 
 
 def _cells_log_likelihood(disease: Disease, targets: list[Target], draws: Draws, predicted: NDArray[np.float64],

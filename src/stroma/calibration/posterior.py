@@ -15,6 +15,7 @@ from stroma.disease import Disease
 from stroma.errors import fail
 from stroma.population.priors import from_scale
 from stroma.population.subjects import effective_size
+from stroma.streams import generator
 
 GROUP = "background_draw"
 PRIORS = ("none", "sceptical", "current", "enthusiastic")
@@ -71,9 +72,21 @@ class Posterior:
         return from_scale(disease.parameters[name], self.scaled[:, self.names.index(name)])
 
 
-def compact(posterior: Posterior) -> Posterior:
-    """Return the posterior with its draws rounded to single precision, which half the file holds."""
-    return replace(posterior, scaled=posterior.scaled.astype(np.float32).astype(np.float64))
+def compact(posterior: Posterior, seed: int, rows: int = 2000) -> Posterior:
+    """Return a posterior of no more than ``rows`` draws, in single precision.
+
+    Draws are taken from the mixture of the named priors, each prior's weights corrected for it.
+    """
+    if posterior.group.size <= rows:
+        pick, weights = np.arange(posterior.group.size), dict(posterior.weights)
+    else:
+        mixture = np.mean([posterior.weights[p] for p in PRIORS], axis=0)
+        position = (np.arange(rows) + generator(seed, "compact").random()) / rows
+        pick = np.searchsorted(np.cumsum(mixture), position).clip(0, mixture.size - 1)
+        weights = {p: posterior.weights[p][pick] / mixture[pick] for p in PRIORS}
+    single = posterior.scaled[pick].astype(np.float32).astype(np.float64)
+    return replace(posterior, scaled=single, group=posterior.group[pick],
+                   weights={p: w / w.sum() for p, w in weights.items()})
 
 
 def origin_file(label: str) -> str:

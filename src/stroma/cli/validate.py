@@ -51,10 +51,12 @@ def validate(
     with progress_bar("validate") as report:
         found = carry_out(names, ROLLING, engine, work, seed, cutoff, study, report)
         if page:
+            from stroma.cli.doctor import AGREE, engine_difference
             from stroma.report.validation_page import validation_page
 
             stress = carry_out(names, STRESS, engine, work, seed, progress=report)
-            write_files(page.parent, {page.name: validation_page(found, stress).encode()})
+            write_files(page.parent, {page.name: validation_page(
+                found, stress, engine_difference(), AGREE).encode()})
     if as_json:
         print_json(as_mapping(found))
     else:

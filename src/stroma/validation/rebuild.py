@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stroma.calibration.fingerprint import code_hash, data_hash
-from stroma.calibration.fit import Calibration, Settings, calibrate
+from stroma.calibration.fingerprint import code_hash, data_hash, fit_key
+from stroma.calibration.fit import Checkpoints, Settings, Simulated, calibrate, fit_background
 from stroma.calibration.origin import EVERYTHING, Origin, fit_side
-from stroma.calibration.posterior import compact, load_posterior, origin_file, save_posterior
+from stroma.calibration.posterior import Posterior, compact, load_posterior, origin_file, save_posterior
 from stroma.calibration.simulate import Progress
 from stroma.calibration.targets import TargetList, load_targets
 from stroma.disease import Disease
@@ -40,16 +40,22 @@ class Rebuilt:
     seconds: float
 
 
-def fit_origin(disease: Disease, listed: TargetList, origin: Origin, settings: Settings, backend: Backend, work: Path,
-               progress: Progress | None = None) -> Calibration:
-    """Fit one origin, beginning with what the fit of everything simulated.
+def simulate_all(disease: Disease, listed: TargetList, settings: Settings, backend: Backend, work: Path,
+                 progress: Progress | None = None) -> Simulated:
+    """Fit the background to everything and return what was simulated; kept on disk, so that it is paid for once."""
+    background, _ = fit_side(disease, listed, EVERYTHING)
+    key = fit_key(disease, background, settings.key())
+    _, draws = fit_background(disease, background, settings, backend, Checkpoints(work, key), progress, EVERYTHING)
+    return Simulated(tuple(background), draws, key)
 
-    The latter is kept on disk, so that only the first origin pays for it.
-    """
-    whole = calibrate(disease, backend, settings, work, progress, listed, EVERYTHING)
-    if origin == EVERYTHING:
-        return whole
-    return calibrate(disease, backend, settings, work, progress, listed, origin, whole)
+
+def fit_origin(disease: Disease, listed: TargetList, origin: Origin, settings: Settings, backend: Backend, work: Path,
+               progress: Progress | None = None) -> Posterior:
+    """Fit one origin, beginning with what the fit of everything simulated; its file is half as large as a full one."""
+    whole = simulate_all(disease, listed, settings, backend, work, progress)
+    start = None if origin == EVERYTHING else whole
+    found = calibrate(disease, backend, settings, work, progress, listed, origin, start)
+    return compact(found.posterior, settings.seed)
 
 
 def rebuild(disease: Disease, backend: Backend, work: Path, progress: Progress | None = None,
@@ -73,7 +79,7 @@ def rebuild(disease: Disease, backend: Backend, work: Path, progress: Progress |
             said = Rebuilt(origin.label, True, f"{load_posterior(disease, file).content_hash}, unchanged", 0.0)
         else:
             try:
-                posterior = compact(fit_origin(disease, listed, origin, SETTINGS, backend, work, progress).posterior)
+                posterior = fit_origin(disease, listed, origin, SETTINGS, backend, work, progress)
                 save_posterior(posterior, disease.folder, file)
                 said = Rebuilt(origin.label, True, posterior.content_hash, time.monotonic() - began)
             except StromaError as error:
