@@ -19,8 +19,8 @@ SAMPLE = norm.ppf((np.arange(2000) + 0.5) / 2000)
 
 def target(study: int, arm: str = "a") -> Target:
     name = f"s{study}"
-    return Target(f"{name}|{arm}|x", name, name, name, arm, "score", "change", "sledai_2k", 168.0, 0.0, 1.0, 30.0, False,
-                  arm, "mixed", "", None, "validate_msc", 2000 + study, "validation", Path("x"), 1)
+    return Target(f"{name}|{arm}|x", name, name, name, arm, "score", "change", "sledai_2k", 168.0, 0.0, 1.0, 30.0,
+                  False, arm, "mixed", "", None, "validate_msc", 2000 + study, "validation", Path("x"), 1)
 
 
 def forecasts(spread: float = 1.0, offset: float = 0.0, studies: int = 40, each: int = 3,

@@ -149,13 +149,13 @@ def _carry_out_task(disease: Disease, listed: TargetList, task: Task, posterior:
     full = posterior_draws(posterior, "current", DRAWS, seed)
     scored = _score_arms(disease, listed, task, control, predict("control", disease, control, bare), bare, None, seed)
     if treated:
-        inert = predict("no effect", _without_cells(disease), treated, bare)
+        inert = predict("no effect", without_cells(disease), treated, bare)
         scored += _score_arms(disease, listed, task, treated, predict("cells", disease, treated, full), full,
                               (inert, bare), seed)
     return scored
 
 
-def _without_cells(disease: Disease) -> Disease:
+def without_cells(disease: Disease) -> Disease:
     """Return the disease with regimens in which nobody gets cells."""
     regimens = {code: {**entry, "therapies": [t for t in entry["therapies"] if load_therapy(t).kind != "cells"]}
                 for code, entry in disease.regimens.items()}
