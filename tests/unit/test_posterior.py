@@ -165,7 +165,7 @@ def test_a_posterior_of_an_origin_is_small_and_comes_back(disease: Disease, post
     found = load_posterior(disease, origin_file("before-2017-01-01"))
     assert found.content_hash == small.content_hash and np.array_equal(found.scaled, small.scaled)
     assert np.allclose(found.scaled, posterior.scaled, rtol=1e-6)
-    with pytest.raises(StromaError, match="(?s)C020.*stroma validate --rebuild --disease sle"):
+    with pytest.raises(StromaError, match=r"(?s)C020.*stroma validate --rebuild --disease sle"):
         load_posterior(disease, origin_file("before-1999-01-01"))
 
 

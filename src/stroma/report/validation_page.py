@@ -212,7 +212,7 @@ def _excluded(report: Report) -> list[str]:
         out += [f"{disease}: {left} of {whole} rows of the target list.", "", "| reason | rows | studies |",
                 "|---|---|---|"]
         for reason, ids in sorted(reasons.items(), key=lambda item: -len(item[1])):
-            out.append(f"| {reason} | {len(ids)} | {', '.join(dict.fromkeys(ids))} |")
+            out.append(f"| {reason.replace('|', '/')} | {len(ids)} | {', '.join(dict.fromkeys(ids))} |")
         out.append("")
     return out
 
