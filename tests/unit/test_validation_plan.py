@@ -48,12 +48,14 @@ def test_the_stress_test_is_the_validation_side(listed: TargetList) -> None:
     assert task.origin.split and {t.role for t in task.targets} == {"validate_background", "validate_msc"}
 
 
-def test_a_cutoff_forecasts_all_that_came_later(disease: Disease, listed: TargetList) -> None:
-    (task,) = cutoff_plan(disease, listed, "2017-01-01").tasks
+def test_a_cutoff_forecasts_all_that_came_later(disease: Disease, listed: TargetList, tmp_path: Path) -> None:
+    elsewhere = replace(disease, folder=tmp_path)
+    save_posterior(compact(load_posterior(disease), 1), tmp_path, origin_file("before-2017-01-01"))
+    (task,) = cutoff_plan(elsewhere, listed, "2017-01-01").tasks
     assert {t.target_id for t in task.targets} == {t.target_id for t in listed.targets if t.year >= 2017}
-    assert cutoff_plan(disease, listed, "2014-01-01").scheme == "stress-2014"
-    with pytest.raises(StromaError, match=r"(?s)C040.*2017-01-01"):
-        cutoff_plan(disease, listed, "2017-01-02")
+    assert cutoff_plan(elsewhere, listed, "2014-01-01").scheme == "stress-2014"
+    with pytest.raises(StromaError, match=r"(?s)C040.*2016-01-01.*calibrate sle --before.*2017-01-01"):
+        cutoff_plan(elsewhere, listed, "2016-06-30")
 
 
 def test_one_study_of_a_plan(disease: Disease, listed: TargetList) -> None:

@@ -15,8 +15,9 @@ from stroma.calibration.targets import Target
 from stroma.evidence.pooling import pool
 from stroma.streams import generator
 
-# Published at most so many times earlier or later after entry, a number speaks about the same outcome.
-SAME_TIME = 2.0
+# Published at most so many times earlier or later after entry, a number speaks about the same outcome: half a
+# year and a year do, half a year and three do not.
+SAME_TIME = 2.5
 SHARE_SD = 50.0
 UNDATED = 9999
 

@@ -27,7 +27,7 @@ def calibrate(
     workers: Annotated[int | None, typer.Option("--workers", help="Threads; the answer does not depend on it.",
                                                 min=1)] = None,
     before: Annotated[str, typer.Option("--before", metavar="YYYY-MM-DD", help=(
-        "Instead, fit every result published in earlier years, cohort families whole (`everything`: without a cut-off), "
+        "Instead, fit every result published in earlier years, cohort families whole (`everything`: no cut-off), "
         "and keep that posterior for `stroma validate`."))] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object.")] = False,
 ) -> None:

@@ -8,6 +8,7 @@ from stroma.calibration.origin import RETROSPECTIVE, Origin, fit_side, rolling_o
 from stroma.calibration.targets import Excluded, Target, TargetList
 from stroma.disease import Disease
 from stroma.errors import fail, nearest
+from stroma.evidence.store import parse_day
 
 ROLLING, STRESS = "rolling", "stress-2014"
 STRESS_DATE = "2014-01-01"
@@ -60,23 +61,22 @@ def stress_plan(listed: TargetList) -> Plan:
 
 
 def cutoff_plan(disease: Disease, listed: TargetList, date: str) -> Plan:
-    """Forecast everything published from a date on, from the posterior before it.
+    """Forecast everything published from a date on, by year, from the posterior before it.
 
     Raises
     ------
     StromaError
-        C040 when no trial was published in that year, so that no posterior of that date is kept.
+        E106 when the text is no date, C040 when no posterior of that year is kept.
     """
     if date == STRESS_DATE:
         return stress_plan(listed)
-    whole = rolling_plan(disease, listed)
-    origins = {t.origin.before: t.origin for t in whole.tasks}
-    if date not in origins:
-        raise fail("C040", f"there is no posterior before `{date}` for `{disease.disease_id}`",
-                   hint=nearest(date, [STRESS_DATE, *origins]) or ", ".join(origins))
-    origin = origins[date]
-    assert origin.year is not None
-    due = tuple(t for t in listed.targets if t.year >= origin.year)
+    origin = rolling_origin(parse_day(date).year, listed.targets)
+    kept = {path.stem for path in (disease.folder / "posteriors").glob("before-*.parquet")}
+    if origin.label not in kept:
+        raise fail("C040", f"no posterior of `{disease.disease_id}` before {origin.before} is kept",
+                   hint=f"run `stroma calibrate {disease.disease_id} --before {origin.before}`; "
+                        + nearest(origin.before, {STRESS_DATE, *(name.removeprefix("before-") for name in kept)}))
+    due = tuple(t for t in listed.targets if t.year >= (origin.year or 0))
     return Plan(f"cutoff-{date}", (Task(origin, due),), listed.excluded)
 
 

@@ -91,8 +91,9 @@ class Summary:
 
     @property
     def best_baseline(self) -> str:
-        """Return the baseline that is hardest to beat; empty where there is none."""
-        return max(self.baselines, key=lambda name: self.baselines[name].ratio, default="")
+        """Return the baseline that is hardest to beat, of those defined for every outcome."""
+        whole = [name for name, b in self.baselines.items() if b.n_outcomes == self.n_outcomes]
+        return max(whole, key=lambda name: self.baselines[name].ratio, default="")
 
 
 class _Studies:
