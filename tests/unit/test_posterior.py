@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from stroma.calibration.fingerprint import data_hash
-from stroma.calibration.posterior import FILE, PRIORS, Posterior, load_posterior, save_posterior
+from stroma.calibration.posterior import (
+    FILE,
+    PRIORS,
+    Posterior,
+    compact,
+    load_posterior,
+    origin_file,
+    save_posterior,
+)
 from stroma.disease import Disease, load_disease
 from stroma.errors import StromaError
 
@@ -149,3 +157,25 @@ def test_the_library_has_one_that_loads(tmp_path: Path) -> None:
     found = load_posterior(replace(disease, folder=tmp_path))
     assert all(found.weights[p].sum() == pytest.approx(1) and found.weights[p].min() >= 0 for p in PRIORS)
     assert np.isfinite(found.scaled).all()
+
+
+def test_a_posterior_of_an_origin_is_small_and_comes_back(disease: Disease, posterior: Posterior) -> None:
+    small = compact(posterior, 1)
+    save_posterior(small, disease.folder, origin_file("before-2017-01-01"))
+    found = load_posterior(disease, origin_file("before-2017-01-01"))
+    assert found.content_hash == small.content_hash and np.array_equal(found.scaled, small.scaled)
+    assert np.allclose(found.scaled, posterior.scaled, rtol=1e-6)
+    with pytest.raises(StromaError, match=r"(?s)C020.*stroma validate --rebuild --disease sle"):
+        load_posterior(disease, origin_file("before-1999-01-01"))
+
+
+def test_a_thinned_posterior_keeps_its_weighted_means(disease: Disease, posterior: Posterior) -> None:
+    many = 6000
+    rng = np.random.default_rng(5)
+    whole = replace(posterior, scaled=rng.normal(size=(many, len(posterior.names))), group=np.arange(many),
+                    weights={p: rng.dirichlet(np.full(many, 2.0)) for p in PRIORS})
+    thin = compact(whole, 1)
+    assert thin.group.size == 2000
+    for p in PRIORS:
+        assert thin.weights[p].sum() == pytest.approx(1)
+        assert thin.weights[p] @ thin.scaled == pytest.approx(whole.weights[p] @ whole.scaled, abs=0.12)

@@ -6,7 +6,7 @@ on the scale of the statistic: logit of a share, mean change, log ratio.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from stroma.disease import Disease
 
 # How far one logit of study effect moves a log ratio. Assumed: a logit of 0.5 moves a mean by about a quarter SD.
 LOG_RATIO_SCALE = 0.6
+# In a study blinded so, the patients do not know what they got.
+BLINDED = frozenset({"double_blind", "triple_blind", "single_blind", "double_blind_then_open"})
+CONTROLLED = frozenset({"rct", "controlled"})
 SHARES = frozenset({"proportion", "hazard"})
 
 
@@ -32,6 +35,36 @@ def effect_scale(disease: Disease, kind: str, quantity: str) -> float:
     if kind in SHARES:
         return 1.0
     return disease.measures[quantity].study_scale if kind == "change" else LOG_RATIO_SCALE
+
+
+def open_label_shift(disease: Disease, target: Target,
+                     values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return how far knowing that cells were given moves a target, shape (n_draw,).
+
+    Nothing where patients did not know; else the outcome's own bias, or that of responses.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray, shape (n_draw,)
+        Parameters on their natural scale.
+    """
+    response = values["open_label_response"]
+    if target.blinding in BLINDED:
+        return np.zeros_like(response)
+    if target.kind in SHARES:
+        return response
+    measure = disease.measures[target.quantity]
+    if measure.open_label:
+        return values[measure.open_label]
+    return measure.improves * response * effect_scale(disease, target.kind, target.quantity)
+
+
+def cells_spread(disease: Disease, target: Target, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the between-study SD of an arm with cells: that of trials, or of uncontrolled series, shape (n_draw,)."""
+    spread = values["study_spread"]
+    if target.design in CONTROLLED:
+        return spread
+    return np.full_like(spread, disease.parameters["series_spread"].value)
 
 
 class Likelihood:

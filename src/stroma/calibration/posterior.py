@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from stroma.disease import Disease
 from stroma.errors import fail
 from stroma.population.priors import from_scale
 from stroma.population.subjects import effective_size
+from stroma.streams import generator
 
 GROUP = "background_draw"
 PRIORS = ("none", "sceptical", "current", "enthusiastic")
@@ -71,25 +72,50 @@ class Posterior:
         return from_scale(disease.parameters[name], self.scaled[:, self.names.index(name)])
 
 
-def save_posterior(posterior: Posterior, folder: Path) -> Path:
-    """Write ``posterior.parquet``, whole or not at all."""
+def compact(posterior: Posterior, seed: int, rows: int = 2000) -> Posterior:
+    """Return a posterior of no more than ``rows`` draws, in single precision.
+
+    Draws are taken from the mixture of the named priors, each prior's weights corrected for it.
+    """
+    if posterior.group.size <= rows:
+        pick, weights = np.arange(posterior.group.size), dict(posterior.weights)
+    else:
+        mixture = np.mean([posterior.weights[p] for p in PRIORS], axis=0)
+        position = (np.arange(rows) + generator(seed, "compact").random()) / rows
+        pick = np.searchsorted(np.cumsum(mixture), position).clip(0, mixture.size - 1)
+        weights = {p: posterior.weights[p][pick] / mixture[pick] for p in PRIORS}
+    single = posterior.scaled[pick].astype(np.float32).astype(np.float64)
+    return replace(posterior, scaled=single, group=posterior.group[pick],
+                   weights={p: w / w.sum() for p, w in weights.items()})
+
+
+def origin_file(label: str) -> str:
+    """Return where, in a disease's folder, the posterior of an origin lies."""
+    return FILE if label == "retrospective" else f"posteriors/{label}.parquet"
+
+
+def save_posterior(posterior: Posterior, folder: Path, file: str = FILE) -> Path:
+    """Write a posterior, whole or not at all; draws that single precision holds exactly are stored so."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, NDArray] = {name: posterior.scaled[:, i] for i, name in enumerate(posterior.names)}
+    single = posterior.scaled.astype(np.float32)
+    stored = single if np.array_equal(single, posterior.scaled) else posterior.scaled
+    columns: dict[str, NDArray] = {name: stored[:, i] for i, name in enumerate(posterior.names)}
     columns[GROUP] = posterior.group
     columns |= {f"weight_{name}": posterior.weights[name] for name in PRIORS}
     manifest = dict(posterior.manifest) | {"hash": posterior.content_hash}
     table = pa.table(columns).replace_schema_metadata({"stroma": json.dumps(manifest, sort_keys=True)})
-    path = folder / FILE
+    path = folder / file
+    path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     pq.write_table(table, part, compression="zstd")
     part.replace(path)
     return path
 
 
-def load_posterior(disease: Disease) -> Posterior:
-    """Read the posterior of a disease.
+def load_posterior(disease: Disease, file: str = FILE) -> Posterior:
+    """Read a posterior of a disease: the retrospective one, or that of ``file`` in its folder.
 
     Raises
     ------
@@ -99,32 +125,33 @@ def load_posterior(disease: Disease) -> Posterior:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = disease.folder / FILE
+    path = disease.folder / file
+    hint = (f"run `stroma calibrate {disease.disease_id}`" if file == FILE
+            else f"run `stroma validate --rebuild --disease {disease.disease_id}`")
     if not path.is_file():
-        raise fail("C020", f"`{disease.disease_id}` has no posterior", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+        raise fail("C020", f"`{disease.disease_id}` has no posterior", file=path, hint=hint)
     try:
         table = pq.read_table(path)
         manifest = json.loads(table.schema.metadata[b"stroma"])
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise fail("C021", f"the posterior cannot be read: {error}", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`") from error
+                   hint=hint) from error
     lacking = sorted({GROUP, *(f"weight_{p}" for p in PRIORS)} - set(table.column_names))
     if lacking:
         raise fail("C021", f"the posterior has no column {', '.join(lacking)}", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+                   hint=hint)
     names = tuple(n for n in table.column_names if n != GROUP and not n.startswith("weight_"))
     if set(names) != set(disease.uncertain):
         moved = sorted(set(names) ^ set(disease.uncertain))
         raise fail("C021", f"the posterior was fitted for other parameters: {', '.join(moved)}", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+                   hint=hint)
     if manifest.get("model_hash") != disease.model.content_hash:
         raise fail("C021", f"the posterior was fitted with another model of `{disease.disease_id}`", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
-    scaled = np.stack([table[n].to_numpy() for n in names], axis=1)
+                   hint=hint)
+    scaled = np.stack([table[n].to_numpy().astype(np.float64) for n in names], axis=1)
     weights = {p: table[f"weight_{p}"].to_numpy() for p in PRIORS}
     found = Posterior(names, scaled, table[GROUP].to_numpy().astype(np.int64), weights, manifest)
     if found.content_hash != manifest.get("hash"):
         raise fail("C021", "the posterior does not match its own hash", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+                   hint=hint)
     return found

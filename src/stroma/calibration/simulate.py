@@ -28,6 +28,8 @@ from stroma.trial.rules import ResponseRule
 
 VISIT_DAY = np.array([0.0, 30, 90, 168, 180, 270, 365])
 LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840, 1095, 1460, 1826])
+# A target further than this from every visit of the grid gets a visit of its own.
+NEAR_DAY = 4.0
 # Loose enough to be fast, tight enough that the error is far below the noise of a visit.
 TOLERANCE = Tolerance(relative=1e-4, absolute=1e-7)
 Progress = Callable[[str, int, int], None]
@@ -78,9 +80,17 @@ def regimen(disease: Disease, code: str) -> list[Therapy]:
     return [t.with_dose(usual) if t.kind == "cells" else t for t in found]
 
 
+def visits_of(targets: Sequence[Target]) -> NDArray[np.float64]:
+    """Return the visits at which an arm is seen: a grid as long as its targets need, and days far from that grid."""
+    days = np.array([t.day for t in targets])
+    grid = VISIT_DAY if days.max() <= VISIT_DAY[-1] + NEAR_DAY else LATE_VISIT_DAY
+    far = days[np.abs(days[:, None] - grid).min(axis=1) > NEAR_DAY]
+    return np.union1d(grid, far)
+
+
 def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping[str, ResponseRule], draws: Draws,
-                     per_draw: int, seed: int, backend: Backend, visit_day: NDArray[np.float64],
-                     progress: Progress | None = None, chunk: int = 20_000) -> NDArray[np.float64]:
+                     per_draw: int, seed: int, backend: Backend, progress: Progress | None = None,
+                     chunk: int = 20_000) -> NDArray[np.float64]:
     """Return the predicted statistic of every draw and target, on the scale of the likelihood.
 
     Parameters
@@ -88,8 +98,6 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
     draws : Draws
     per_draw : int
         Subjects a draw.
-    visit_day : ndarray
-        Visits to simulate; a target is read at the visit nearest its day.
     progress : callable, optional
         Called with (stage, done, total).
     chunk : int
@@ -111,6 +119,7 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
     step = max(1, chunk // per_draw)
     total, done = len(arms) * draws.n, 0
     for (code, population, region), members in arms.items():
+        visit_day = visits_of([targets[i] for i in members])
         for first in range(0, draws.n, step):
             part = Draws(draws.names, draws.scaled[first:first + step])
             people = people_of(disease, part, per_draw, population, region, seed, first)

@@ -1,15 +1,10 @@
-"""Published numbers as calibration targets, each with its rule, its patients and its side of the split.
-
-A validation row that reaches a fit is an error by construction: :func:`require_fit_side` stands at the
-door of every fit.
-"""
+"""Published numbers as calibration targets, each with its rule, its patients and its side of the split."""
 
 from __future__ import annotations
 
 import csv
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +16,6 @@ from stroma.trial.rules import ResponseRule, load_rules
 
 FIT_ROLES = frozenset({"fit_background", "fit_msc"})
 ROLES = FIT_ROLES | {"validate_background", "validate_msc"}
-LAST_FIT_YEAR = 2013
 
 _TEXT, _NUMBER = Column(), Column("number")
 _COLUMNS = {
@@ -58,7 +52,9 @@ class Target:
     severity : float or None
         Mean of the disease's severity at entry, as published for the arm.
     year : int
-        Year of publication.
+        Year of publication; 0 where nobody states it.
+    blinding, design : str
+        Of the study, as in ``studies.csv``.
     """
 
     target_id: str
@@ -83,6 +79,8 @@ class Target:
     split: str
     file: Path
     line: int
+    blinding: str = "not_stated"
+    design: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,30 +110,8 @@ class _Study:
     year: int
     family: str
     split: str
-
-
-def require_fit_side(targets: Sequence[Target]) -> None:
-    """Refuse a fit that touches the validation side.
-
-    Raises
-    ------
-    StromaError
-        C010 for a row of a validation role, C011 for a control arm published after 2013 or in no known year,
-        C012 for a study whose cohort family is not on the fit side; all at once.
-    """
-    problems = Problems()
-    for t in targets:
-        if t.role not in FIT_ROLES:
-            problems.add("C010", f"`{t.target_id}` is on the validation side ({t.role}) and cannot be fitted",
-                         file=t.file, line=t.line)
-        elif t.role == "fit_background" and not 0 < t.year <= LAST_FIT_YEAR:
-            when = f"was published in {t.year}" if t.year else "has no known year of publication"
-            problems.add("C011", f"`{t.target_id}` {when}; control arms up to {LAST_FIT_YEAR} are fitted",
-                         file=t.file, line=t.line)
-        elif t.split != "fit":
-            problems.add("C012", f"`{t.target_id}` belongs to a family on the {t.split} side of the split",
-                         file=t.file, line=t.line)
-    problems.raise_if_any()
+    blinding: str
+    design: str
 
 
 def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
@@ -170,7 +146,8 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
 
 def _studies(root: Path) -> dict[str, _Study]:
     with (root / "evidence" / "studies.csv").open(encoding="utf-8", newline="") as stream:
-        return {r["study_id"]: _Study(int(r["published_year"] or 0), r["cohort_family"] or r["study_id"], r["split"])
+        return {r["study_id"]: _Study(int(r["published_year"] or 0), r["cohort_family"] or r["study_id"], r["split"],
+                                 r["blinding"], r["design"])
                 for r in csv.DictReader(stream)}
 
 
@@ -212,7 +189,8 @@ def _target(row: Row, study: _Study, rules: dict[str, ResponseRule], baseline: R
               "arm_label": row.text("arm_label"), "outcome": row.text("outcome"), "day": day,
               "n": n, "n_assumed": assumed, "regimen": regimen, "population": row.text("population"),
               "region": disease.region(row.text("region")), "severity": next(filter(None, severities), None),
-              "role": row.text("role"), "year": study.year, "split": study.split, "file": row.file, "line": row.line}
+              "role": row.text("role"), "year": study.year, "split": study.split, "file": row.file, "line": row.line,
+              "blinding": study.blinding, "design": study.design}
     if row.text("statistic") in ("proportion", "count"):
         if rule not in rules:
             return "a share without a response rule"

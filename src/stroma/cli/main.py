@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stroma import __version__
-from stroma.cli import calibrate, doctor, engine, error_codes, evidence, forecast, model, simulate
+from stroma.cli import calibrate, doctor, engine, error_codes, evidence, forecast, model, simulate, validate
 from stroma.errors import StromaError
 from stroma.notice import NOTICE
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("forecast")(forecast.forecast)
 app.command("calibrate")(calibrate.calibrate)
+app.command("validate")(validate.validate)
 app.command("simulate")(simulate.simulate)
 app.add_typer(model.app, name="model")
 app.add_typer(evidence.app, name="evidence")
