@@ -22,7 +22,6 @@ from stroma.population.baseline import sample_baselines
 from stroma.population.priors import from_scale
 from stroma.population.subjects import Subjects, build_subjects
 from stroma.therapy import CellDose, Therapy, load_therapy
-from stroma.trial.dose import parse_dose
 from stroma.trial.observe import Quantities, observe
 from stroma.trial.pool import YEAR, solve_pool
 from stroma.trial.rules import ResponseRule
@@ -74,13 +73,11 @@ def people_of(disease: Disease, draws: Draws, per_draw: int, population: str, re
     return build_subjects(disease, covariates, values, seed, slot, terms)
 
 
-def regimen(disease: Disease, code: str) -> list[Therapy]:
-    """Return the therapies behind a therapy code; cells get the code's own dose, else the usual one of the series."""
-    entry = disease.regimens[code]
-    found = [load_therapy(t) for t in entry["therapies"]]
-    usual = CellDose(float(disease.config["msc_series"]["cells_per_kg"]), True)
-    dose = parse_dose(entry["cells"]) if "cells" in entry else usual
-    return [t.with_dose(dose) if t.kind == "cells" else t for t in found]
+def regimen(disease: Disease, code: str, dose: CellDose | None = None) -> list[Therapy]:
+    """Return the therapies behind a therapy code; cells get the arm's dose, else the usual one of the series."""
+    found = [load_therapy(t) for t in disease.regimens[code]["therapies"]]
+    given = dose or CellDose(float(disease.config["msc_series"]["cells_per_kg"]), True)
+    return [t.with_dose(given) if t.kind == "cells" else t for t in found]
 
 
 def visits_of(targets: Sequence[Target]) -> NDArray[np.float64]:
@@ -112,21 +109,21 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
         Logit of a share (also of a hazard target), mean change, or log ratio.
     """
     out = np.full((draws.n, len(targets)), np.nan)
-    arms: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    arms: dict[tuple[str, str, str, CellDose | None], list[int]] = defaultdict(list)
     for i, target in enumerate(targets):
         if target.kind == "hazard":
             hazard = draws.natural(disease)[disease.config["flare_hazard"]]
             out[:, i] = logit(np.clip(1.0 - np.exp(-hazard * target.day / YEAR), 1e-4, 1 - 1e-4))
         else:
-            arms[target.regimen, target.population, target.region].append(i)
+            arms[target.regimen, target.population, target.region, target.dose].append(i)
     step = max(1, chunk // per_draw)
     total, done = len(arms) * draws.n, 0
-    for (code, population, region), members in arms.items():
+    for (code, population, region, dose), members in arms.items():
         visit_day = visits_of([targets[i] for i in members])
         for first in range(0, draws.n, step):
             part = Draws(draws.names, draws.scaled[first:first + step])
             people = people_of(disease, part, per_draw, population, region, seed, first)
-            pool = solve_pool(disease, people, regimen(disease, code), visit_day, seed, backend, TOLERANCE)
+            pool = solve_pool(disease, people, regimen(disease, code, dose), visit_day, seed, backend, TOLERANCE)
             seen = observe(disease, pool, seed)
             for i in members:
                 out[first:first + part.n, i] = statistic(disease, targets[i], seen, visit_day, rules, per_draw,

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stroma.disease import Disease
 from stroma.errors import Problems
 from stroma.library import library_root
 from stroma.tables import Column, Row, read_table
+from stroma.therapy import CellDose
 from stroma.trial.rules import ResponseRule, load_rules
 
 FIT_ROLES = frozenset({"fit_background", "fit_msc"})
 ROLES = FIT_ROLES | {"validate_background", "validate_msc"}
 
+WEEK = 7.0
 _TEXT, _NUMBER = Column(), Column("number")
 _COLUMNS = {
     "role": Column(required=True, allowed=frozenset(ROLES)), "study_id": Column(required=True),
@@ -55,6 +57,8 @@ class Target:
         Year of publication; 0 where nobody states it.
     blinding, design : str
         Of the study, as in ``studies.csv``.
+    dose : CellDose or None
+        Of the arm, as in ``arms.csv``; None where the report gives no single dose.
     """
 
     target_id: str
@@ -81,6 +85,7 @@ class Target:
     line: int
     blinding: str = "not_stated"
     design: str = ""
+    dose: CellDose | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
     """
     root = library or library_root()
     rules = load_rules(root / "evidence" / "response_rules.csv")
-    studies = _studies(root)
+    studies, doses = _studies(root), _doses(root)
     severities = dict.fromkeys(disease.config["severity"]["columns"], _NUMBER)
     rows = read_table(disease.folder / "targets.csv", _COLUMNS | severities, "C001")
     problems = Problems()
@@ -137,7 +142,7 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
             continue
         found = _target(row, studies[row.text("study_id")], rules, baselines.get(_series(row)), disease)
         if isinstance(found, Target):
-            targets.append(found)
+            targets.append(replace(found, dose=doses.get((found.study_id, found.arm_label))))
         else:
             excluded.append(Excluded(_target_id(row), found, row.text("role"), row.line))
     problems.raise_if_any()
@@ -149,6 +154,21 @@ def _studies(root: Path) -> dict[str, _Study]:
         return {r["study_id"]: _Study(int(r["published_year"] or 0), r["cohort_family"] or r["study_id"], r["split"],
                                  r["blinding"], r["design"])
                 for r in csv.DictReader(stream)}
+
+
+def _doses(root: Path) -> dict[tuple[str, str], CellDose]:
+    """Return the cells of every arm whose report gives one dose; infusions without an interval are a week apart."""
+    found = {}
+    with (root / "evidence" / "arms.csv").open(encoding="utf-8", newline="") as stream:
+        for r in csv.DictReader(stream):
+            try:
+                amount, count, gap = float(r["dose_value"]), int(r["n_doses"] or 1), float(r["interval_days"] or WEEK)
+            except ValueError:  # a range, or no number
+                continue
+            if r["dose_unit"] in ("cells", "cells_per_kg"):
+                found[r["study_id"], r["arm_label"]] = CellDose(
+                    amount, r["dose_unit"] == "cells_per_kg", tuple(gap * i for i in range(count)))
+    return found
 
 
 def _series(row: Row) -> tuple[str, ...]:
