@@ -31,6 +31,7 @@ from stroma.trial.rules import load_rules
 
 FILE = "background_check.csv"
 MIN_DRAWS = 50.0
+MIN_OTHERS = 3
 LATE_DRAWS, LATE_SUBJECTS = 500, 100
 
 
@@ -99,9 +100,11 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
         if effective_size(weight) < MIN_DRAWS:
             draws, predicted, weight = _refit(disease, targets, trial, [t for _, t in own], settings, backend, work,
                                               progress)
-        others = [t for _, t in arms if t.trial != trial]
-        checked += [_check(disease, "loto", t, predicted[:, k], _spread(draws), weight / weight.sum(),
-                           random_effects(others, t, settings.seed), settings.seed) for k, (_, t) in enumerate(own)]
+        for k, (_, t) in enumerate(own):
+            others = [o for _, o in arms if o.trial != trial and o.kind == t.kind]
+            reference = random_effects(others, t, settings.seed) if len(others) >= MIN_OTHERS else None
+            checked.append(_check(disease, "loto", t, predicted[:, k], _spread(draws), weight / weight.sum(),
+                                  reference, settings.seed))
     return checked
 
 

@@ -12,7 +12,8 @@ from stroma.disease import Disease
 from stroma.library import library_root
 
 # Results of a fit, words, and checks that no fit reads.
-_NOT_READ = frozenset({"background_check.csv", "expectations.csv", "validation_notes.csv"})
+_NOT_READ = frozenset({"background_check.csv", "coverage.csv", "expectations.csv", "mechanisms.csv",
+                       "validation_notes.csv"})
 _CODE = ("calibration", "engine", "kernel", "model", "population", "trial")
 
 

@@ -256,7 +256,8 @@ def _propose(emulator: Emulator, log_posterior: Callable, best: NDArray[np.float
     def density(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.nan_to_num(log_posterior(x, emulator.predict(x)), nan=-np.inf)
 
-    chain = explore(density, best[:4 * best.shape[1]], CHAIN_STEPS, settings.seed + number)
+    distinct = best[np.sort(np.unique(best, axis=0, return_index=True)[1])]  # a move between equal walkers divides by 0
+    chain = explore(density, distinct[:4 * best.shape[1]], CHAIN_STEPS, settings.seed + number)
     points = chain[generator(settings.seed, f"proposal/{number}").choice(chain.shape[0], settings.draws)]
     return points, density(points)
 

@@ -18,6 +18,8 @@ from stroma.calibration.summaries import courses, summarise_outcomes, summarise_
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.backends import backend as engine
+from stroma.engine.backends import watched
+from stroma.engine.delivered import worst
 from stroma.engine.ensemble import Backend
 from stroma.errors import fail
 from stroma.library import library_root
@@ -71,7 +73,7 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
     published : sequence of Target
         Results to show beside the forecast; never fitted.
     backend : Backend, optional
-        The engine; ``cpu`` by default.
+        The engine; ``cpu``, its accuracy watched, by default.
     progress : callable, optional
         Called with (stage, done, total).
 
@@ -85,7 +87,7 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
     drawn = take_draws(posterior, settings.draws, settings.seed)
     current = drawn.weights["current"]
     wanted = {t.quantity for t in published if t.kind == "proportion"} | {o.rule_id for o in designs[0].outcomes}
-    pools = simulate_arms(disease, designs[0], drawn.draws, settings, backend or engine("cpu"), progress)
+    pools = simulate_arms(disease, designs[0], drawn.draws, settings, backend or watched(engine("cpu")), progress)
     potential = potential_outcomes(disease, designs[0], pools, {r: rules[r] for r in sorted(wanted)}, drawn.draws,
                                    settings)
     eligible = potential.eligible
@@ -105,7 +107,8 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
         sum(p.failed for p in pools), hashlib.sha256("".join(p.key for p in pools).encode()).hexdigest()[:16],
         ", ".join(sorted({t.study_id for t in published})), dose_given,
         (*designs[0].notes, *notes,
-         *(f"entry criterion `{c.words}` is not simulated and excludes nobody" for c in unapplied)))
+         *(f"entry criterion `{c.words}` is not simulated and excludes nobody" for c in unapplied)),
+        worst(p.checked for p in pools))
 
 
 def _units() -> dict[str, str]:

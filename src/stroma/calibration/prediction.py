@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stroma.calibration.posterior import Posterior
 from stroma.disease import Disease
+from stroma.engine.delivered import DeliveredError
 from stroma.trial.design import TrialDesign
 
 Progress = Callable[[str, int, int], None]
@@ -137,6 +138,7 @@ class Forecast:
     published: str
     dose_given: bool
     notes: tuple[str, ...]
+    checked: DeliveredError | None
 
     @property
     def current(self) -> PriorForecast:

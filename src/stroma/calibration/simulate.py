@@ -22,12 +22,13 @@ from stroma.population.baseline import sample_baselines
 from stroma.population.priors import from_scale
 from stroma.population.subjects import Subjects, build_subjects
 from stroma.therapy import CellDose, Therapy, load_therapy
+from stroma.trial.dose import parse_dose
 from stroma.trial.observe import Quantities, observe
 from stroma.trial.pool import YEAR, solve_pool
 from stroma.trial.rules import ResponseRule
 
 VISIT_DAY = np.array([0.0, 30, 90, 168, 180, 270, 365])
-LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840])
+LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840, 1095, 1460, 1826])
 # A target further than this from every visit of the grid gets a visit of its own.
 NEAR_DAY = 4.0
 # Loose enough to be fast, tight enough that the error is far below the noise of a visit.
@@ -74,10 +75,12 @@ def people_of(disease: Disease, draws: Draws, per_draw: int, population: str, re
 
 
 def regimen(disease: Disease, code: str) -> list[Therapy]:
-    """Return the therapies behind a therapy code; cells get the usual dose of the published series."""
-    found = [load_therapy(t) for t in disease.regimens[code]["therapies"]]
+    """Return the therapies behind a therapy code; cells get the code's own dose, else the usual one of the series."""
+    entry = disease.regimens[code]
+    found = [load_therapy(t) for t in entry["therapies"]]
     usual = CellDose(float(disease.config["msc_series"]["cells_per_kg"]), True)
-    return [t.with_dose(usual) if t.kind == "cells" else t for t in found]
+    dose = parse_dose(entry["cells"]) if "cells" in entry else usual
+    return [t.with_dose(dose) if t.kind == "cells" else t for t in found]
 
 
 def visits_of(targets: Sequence[Target]) -> NDArray[np.float64]:

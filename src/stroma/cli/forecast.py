@@ -38,6 +38,7 @@ def forecast(
 
     from stroma.calibration.forecast import forecast as run
     from stroma.calibration.prediction import Settings
+    from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
     from stroma.report.json_output import forecast_json
     from stroma.report.run_folder import RunRecord, write_run
@@ -47,7 +48,7 @@ def forecast(
     began = time.monotonic()
     given = parse_dose(dose) if dose else None
     with progress_bar(f"forecast {record}") as report:
-        found = run(record, Settings(draws, subjects, trials, seed), given, CpuBackend(workers), report)
+        found = run(record, Settings(draws, subjects, trials, seed), given, watched(CpuBackend(workers)), report)
     folder = write_run(found, out, RunRecord(shlex.join(["stroma", *sys.argv[1:]]), time.monotonic() - began))
     if as_json:
         sys.stdout.write(forecast_json(found, str(folder)))
