@@ -108,6 +108,9 @@ def _verdict(report: Report) -> list[str]:
         said.append(f"Against the best baseline ({BASELINE_WORDS[best]}) the interval score is "
                     f"{_ratio(b.ratio, b.ratio_ci)} of its score: {'better' if b.ratio < 1 else '**not better**'}"
                     f"{'' if b.ratio_ci[1] < 1 or b.ratio >= 1 else ', not beyond doubt'}.")
+        if 0 < b.n_vague < b.n_outcomes:
+            said.append(f"For {b.n_vague} of {b.n_outcomes} numbers that baseline had too few earlier studies and a "
+                        f"vague default stood in; without them the ratio is {_ratio(b.informed_ratio, b.informed_ratio_ci)}.")
     said += [f"**{flag[0].upper()}{flag[1:]}.**" for flag in whole.flags]
     if whole.sign.of:
         said.append(f"Sign of the difference between cells and control right: {whole.sign.right} of {whole.sign.of} "
@@ -117,10 +120,11 @@ def _verdict(report: Report) -> list[str]:
 
 def _baselines(report: Report) -> str:
     lines = ["| baseline | numbers | with too few earlier studies (a vague default stands in) | its interval score | "
-             "ratio | ratio of CRPS |", "|---|---|---|---|---|---|"]
+             "ratio | ratio of CRPS | ratio without the vague ones |", "|---|---|---|---|---|---|---|"]
     for name, b in report.summary().baselines.items():
         lines.append(f"| {BASELINE_WORDS[name]} | {b.n_outcomes} | {b.n_vague} | {b.interval_score:.2f} | "
-                     f"{_ratio(b.ratio, b.ratio_ci)} | {b.crps_ratio:.2f} |")
+                     f"{_ratio(b.ratio, b.ratio_ci)} | {b.crps_ratio:.2f} | "
+                     f"{_ratio(b.informed_ratio, b.informed_ratio_ci) if b.n_vague < b.n_outcomes else '–'} |")
     return "\n".join(lines)
 
 
