@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stroma import __version__
 from stroma.calibration.fingerprint import code_hash, data_hash, fit_key
-from stroma.calibration.likelihood import SHARES, Likelihood, effect_scale
+from stroma.calibration.likelihood import Likelihood, open_label_shift
 from stroma.calibration.posterior import PRIORS, Posterior, distinct_size
 from stroma.calibration.sampler import (
     Emulated,
@@ -250,20 +250,10 @@ def _cells_log_likelihood(disease: Disease, targets: list[Target], draws: Draws,
     shift = np.zeros_like(predicted)
     if open_label:
         for i, target in enumerate(targets):
-            shift[:, i] = _open_label(disease, target, values)
+            shift[:, i] = open_label_shift(disease, target.kind, target.quantity, values)
     spread = np.full(draws.n, disease.parameters["series_spread"].value)
     parts = Likelihood(disease, targets).by_trial(predicted, spread, shift)
     return parts.sum(axis=1) * min(1.0, disease.config["msc_series"]["independent"] / parts.shape[1])
-
-
-def _open_label(disease: Disease, target: Target, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return how far knowing the treatment moves a target, shape (n_draw,): a bias of its own, or that of responses."""
-    if target.kind in SHARES:
-        return values["open_label_response"]
-    measure = disease.measures[target.quantity]
-    if measure.open_label:
-        return values[measure.open_label]
-    return measure.improves * values["open_label_response"] * effect_scale(disease, target.kind, target.quantity)
 
 
 def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[str, NDArray[np.float64]],

@@ -6,7 +6,7 @@ on the scale of the statistic: logit of a share, mean change, log ratio.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,25 @@ def effect_scale(disease: Disease, kind: str, quantity: str) -> float:
     if kind in SHARES:
         return 1.0
     return disease.measures[quantity].study_scale if kind == "change" else LOG_RATIO_SCALE
+
+
+def open_label_shift(disease: Disease, kind: str, quantity: str,
+                     values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return how far knowing the treatment moves a statistic, shape (n_draw,): a bias of its own, or of responses.
+
+    Parameters
+    ----------
+    kind, quantity : str
+        As of a :class:`~stroma.calibration.targets.Target`.
+    values : mapping of str to ndarray, shape (n_draw,)
+        Parameters on their natural scale.
+    """
+    if kind in SHARES:
+        return values["open_label_response"]
+    measure = disease.measures[quantity]
+    if measure.open_label:
+        return values[measure.open_label]
+    return measure.improves * values["open_label_response"] * effect_scale(disease, kind, quantity)
 
 
 class Likelihood:

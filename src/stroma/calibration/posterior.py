@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from stroma.population.subjects import effective_size
 GROUP = "background_draw"
 PRIORS = ("none", "sceptical", "current", "enthusiastic")
 FILE = "posterior.parquet"
+CURRENT = "posterior-current.parquet"
+BEFORE = "before:"
 
 
 def distinct_size(weight: NDArray[np.float64], group: NDArray[np.int64]) -> float:
@@ -71,8 +74,13 @@ class Posterior:
         return from_scale(disease.parameters[name], self.scaled[:, self.names.index(name)])
 
 
-def save_posterior(posterior: Posterior, folder: Path) -> Path:
-    """Write ``posterior.parquet``, whole or not at all."""
+def file_before(date: str) -> str:
+    """Return the name of a posterior fitted to what was published before a date."""
+    return f"posterior-before-{date}.parquet"
+
+
+def save_posterior(posterior: Posterior, folder: Path, name: str = FILE) -> Path:
+    """Write a posterior, by default the retrospective one, whole or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -81,15 +89,63 @@ def save_posterior(posterior: Posterior, folder: Path) -> Path:
     columns |= {f"weight_{name}": posterior.weights[name] for name in PRIORS}
     manifest = dict(posterior.manifest) | {"hash": posterior.content_hash}
     table = pa.table(columns).replace_schema_metadata({"stroma": json.dumps(manifest, sort_keys=True)})
-    path = folder / FILE
+    path = folder / name
     part = path.with_suffix(".part")
     pq.write_table(table, part, compression="zstd")
     part.replace(path)
     return path
 
 
-def load_posterior(disease: Disease) -> Posterior:
-    """Read the posterior of a disease.
+def choose_posterior(disease: Disease, fit: str = "") -> Posterior:
+    """Read the posterior that is asked for.
+
+    Parameters
+    ----------
+    fit : str
+        Empty for the retrospective one that the library ships; ``current`` for the one fitted to everything;
+        ``before:DATE`` for the latest that was fitted only to results published before the date.
+
+    Raises
+    ------
+    StromaError
+        C020, C021 as :func:`load_posterior`; C022 for a choice that cannot be read or that no posterior meets.
+    """
+    if not fit:
+        return load_posterior(disease)
+    if fit == "current":
+        if not (disease.folder / CURRENT).is_file():
+            raise fail("C022", f"no posterior of `{disease.disease_id}` is fitted to everything: {CURRENT} is missing",
+                       file=disease.folder, hint=_cut_offs(disease))
+        return load_posterior(disease, CURRENT)
+    last = fit.removeprefix(BEFORE)
+    if not fit.startswith(BEFORE) or not _is_date(last):
+        raise fail("C022", f"`{fit}` names no fit", hint="`current` or `before:DATE`, for example `before:2014-01-01`")
+    found = [p for p in _every(disease) if p.manifest["fitted_before"] <= last]
+    if not found:
+        raise fail("C022", f"no posterior of `{disease.disease_id}` was fitted only to results before {last}",
+                   file=disease.folder,
+                   hint=f"{_cut_offs(disease)}; make one: `stroma calibrate {disease.disease_id} --before {last}`")
+    return max(found, key=lambda p: p.manifest["fitted_before"])
+
+
+def _every(disease: Disease) -> list[Posterior]:
+    return [load_posterior(disease, p.name) for p in sorted(disease.folder.glob("posterior*.parquet"))]
+
+
+def _cut_offs(disease: Disease) -> str:
+    there = ", ".join(f"before:{p.manifest['fitted_before']}" for p in _every(disease))
+    return f"there is: {there}" if there else "there is none"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def load_posterior(disease: Disease, name: str = FILE) -> Posterior:
+    """Read a posterior of a disease, by default the retrospective one.
 
     Raises
     ------
@@ -99,7 +155,7 @@ def load_posterior(disease: Disease) -> Posterior:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = disease.folder / FILE
+    path = disease.folder / name
     if not path.is_file():
         raise fail("C020", f"`{disease.disease_id}` has no posterior", file=path,
                    hint=f"run `stroma calibrate {disease.disease_id}`")

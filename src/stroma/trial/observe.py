@@ -62,6 +62,18 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
     return found
 
 
+def simulated_quantities(disease: Disease) -> frozenset[str]:
+    """Return the names of everything that :func:`observe` measures for a disease."""
+    names = {row.text("outcome_id") for row in disease.observables} | {"age", "female", "weight", "creatinine_uln",
+                                                                       "rescue"}
+    names |= disease.config.get("laboratory", {}).keys()
+    if "serum_creatinine" in names:
+        names |= {"egfr", "dialysis"}
+    if disease.items:
+        names |= {"sledai_2k", "sediment_active"} | {f"item_{row.text('item')}" for row in disease.items}
+    return frozenset(names)
+
+
 def _age_and_sex(people: Subjects) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return people.covariates["age"][:, None], people.covariates["female"][:, None] > 0
 
