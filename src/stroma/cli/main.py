@@ -23,6 +23,7 @@ app = typer.Typer(
     help=f"Forecast trials of mesenchymal stromal cells. {NOTICE}.",
 )
 app.command("forecast")(forecast.forecast)
+app.command("predict")(forecast.predict)
 app.command("calibrate")(calibrate.calibrate)
 app.command("simulate")(simulate.simulate)
 app.add_typer(model.app, name="model")
