@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stroma import __version__
-from stroma.cli import calibrate, doctor, engine, error_codes, evidence, forecast, model, simulate
+from stroma.cli import calibrate, doctor, engine, error_codes, evidence, forecast, model, new, power, simulate
 from stroma.errors import StromaError
 from stroma.notice import NOTICE
 
@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 app.command("forecast")(forecast.forecast)
 app.command("predict")(forecast.predict)
+app.command("power")(power.power)
+app.add_typer(new.app, name="new")
 app.command("calibrate")(calibrate.calibrate)
 app.command("simulate")(simulate.simulate)
 app.add_typer(model.app, name="model")
