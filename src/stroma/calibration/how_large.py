@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -155,7 +154,8 @@ def how_large(trial: Trial, question: SizeQuestion, settings: Settings, backend:
     designs = _designs(planned, question)
     chosen = posterior or choose_posterior(trial.disease)
     drawn = take_draws(chosen, settings.draws, settings.seed)
-    found = simulate_design(trial.record, trial.disease, planned, drawn, (), settings, backend or engine("cpu"), progress)
+    found = simulate_design(trial.record, trial.disease, planned, drawn, (), settings, backend or engine("cpu"),
+                            progress)
     sizes = []
     for number, design in enumerate(designs):
         sizes.append(_one_size(found, design, settings, RESCUE if question.estimand == COMPOSITE else None))

@@ -118,7 +118,7 @@ def choose_posterior(disease: Disease, fit: str = "") -> Posterior:
                        file=disease.folder, hint=_cut_offs(disease))
         return load_posterior(disease, CURRENT)
     last = fit.removeprefix(BEFORE)
-    if not fit.startswith(BEFORE) or not _is_date(last):
+    if not fit.startswith(BEFORE) or not is_date(last):
         raise fail("C022", f"`{fit}` names no fit", hint="`current` or `before:DATE`, for example `before:2014-01-01`")
     found = [p for p in _every(disease) if p.manifest["fitted_before"] <= last]
     if not found:
@@ -137,7 +137,8 @@ def _cut_offs(disease: Disease) -> str:
     return f"there is: {there}" if there else "there is none"
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Return whether a text is a date as YYYY-MM-DD."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:

@@ -106,6 +106,31 @@ class TargetList:
         """Return the targets of some roles, in table order."""
         return [t for t in self.targets if t.role in roles]
 
+    def before(self, date: str) -> TargetList:
+        """Return the list as it stood at a date: only what was surely published before it, by year.
+
+        Parameters
+        ----------
+        date : str
+            YYYY-MM-DD. A result of the year of the date counts as later, one without a year too.
+
+        Raises
+        ------
+        StromaError
+            C013 when a stage of the fit is left without any target.
+        """
+        late = [t for t in self.targets if not t.year or f"{t.year + 1}-01-01" > date]
+        kept = TargetList(tuple(t for t in self.targets if t not in late), (*self.excluded, *(
+            Excluded(t.target_id, f"not surely published before {date}", t.role, t.line) for t in late)))
+        problems = Problems()
+        for role in sorted(FIT_ROLES):
+            if not kept.of(role):
+                first = min((t.year for t in self.of(role) if t.year), default=0)
+                problems.add("C013", f"nothing to fit ({role}) was published before {date}",
+                             hint=f"the first such result is of {first}: choose {first + 1}-01-01 or later")
+        problems.raise_if_any()
+        return kept
+
 
 @dataclass(frozen=True)
 class _Study:

@@ -70,8 +70,8 @@ def power_view(found: PowerForecast) -> Group:
     opened = [s for s in found.sizes if s.open_win]
     told = [Text("The patients know their arm. With the bias of open studies, cells that do nothing win in "
                  + ", ".join(f"{100 * s.open_win.value:.1f} % (n {s.n})" for s in opened if s.open_win) + ".\n")]
-    return Group(Text(f"{found.trial.record}: how large? {NOTICE}", style="bold"), Text(" ".join(found.estimand)), Text(),
-                 table, meaning, *(told if opened else []), Text(f"{NOTICE}.", style="bold"))
+    title = Text(f"{found.trial.record}: how large? {NOTICE}", style="bold")
+    return Group(title, Text(" ".join(found.estimand)), Text(), table, meaning, *(told if opened else []), Text(f"{NOTICE}.", style="bold"))
 
 
 def _cell(found: Estimate, scale: float) -> str:

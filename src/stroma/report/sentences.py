@@ -56,7 +56,8 @@ def _published(found: Forecast) -> str:
     if found.dose_given:
         return "the dose was given by hand, so that no published result is compared."
     if not arms:
-        return "no result is published yet."
+        own = all(file.suffix == ".toml" for file in found.files)
+        return "no published result is compared." if own else "no result is published yet."
     parts = []
     for o in arms:
         n = arm_size(found, o)

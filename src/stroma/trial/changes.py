@@ -17,7 +17,7 @@ from stroma.trial.design import Arm, ArmTreatment, Fact, TrialDesign
 from stroma.trial.dose import parse_days, parse_dose
 from stroma.trial.registration import split
 
-_SETTABLE = "uniform lognormal logitnormal normal fixed".split()
+_SETTABLE = ["uniform", "lognormal", "logitnormal", "normal", "fixed"]
 _OWNERS = {"subject": "is each patient's own: change the population instead",
            "product": "belongs to the cell product: change the product instead"}
 

@@ -82,13 +82,13 @@ def newcombe_interval(a: NDArray[np.int64], n_a: int, b: NDArray[np.int64],
     """
     low_a, high_a = _wilson(a, n_a)
     low_b, high_b = _wilson(b, n_b)
-    p_a, p_b = a / n_a, b / n_b
+    p_a, p_b = np.asarray(a, np.float64) / n_a, np.asarray(b, np.float64) / n_b
     difference = p_a - p_b
     return (difference - np.sqrt((p_a - low_a) ** 2 + (high_b - p_b) ** 2),
             difference + np.sqrt((high_a - p_a) ** 2 + (p_b - low_b) ** 2))
 
 
 def _wilson(count: NDArray[np.int64], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    z2 = float(ndtri(0.975)) ** 2
-    middle, root = 2 * count + z2, np.sqrt(z2 * (z2 + 4 * count * (1 - count / n)))
+    z2, number = float(ndtri(0.975)) ** 2, np.asarray(count, np.float64)
+    middle, root = 2 * number + z2, np.sqrt(z2 * (z2 + 4 * number * (1 - number / n)))
     return (middle - root) / (2 * (n + z2)), (middle + root) / (2 * (n + z2))

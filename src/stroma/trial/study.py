@@ -71,6 +71,7 @@ def read_study(path: Path) -> tuple[TrialDesign, Disease]:
         raise fail("T230", f"the study is not TOML: {error}", file=path, line=line, column=column) from None
     reader = _Reader(path, lines_of(text))
     design, disease = reader.study(content)
+    reader.problems.found.sort(key=lambda d: d.line or 0)
     reader.problems.raise_if_any()
     assert design is not None and disease is not None
     return design, disease
@@ -284,7 +285,7 @@ class _Reader:
             dose = parse_dose(found["dose"]) if "dose" in found else None
         except StromaError as error:
             for d in error.diagnostics:
-                self.wrong("T231", (*place, "dose"), d.message, d.hint)
+                self.wrong("T231", (*place, "dose"), d.message, "the cells of one infusion, for example 1e6/kg or 2e8")
         if "@" in found.get("dose", ""):
             self.wrong("T230", (*place, "dose"), "the days of the infusions stand in `days`, not in `dose`")
         if dose is None or not days or not product or not thaw:
@@ -303,8 +304,8 @@ class _Reader:
                 self.wrong("T230", ("arm", number, "label"), f"two arms are called `{label}`")
         controls = sum(a.control for a in arms)
         if len(arms) > 1 and controls != 1:
-            self.wrong("T230", ("arm", 0), f"{controls} of {len(arms)} arms are `control = true`; mark the one that the "
-                                           "others are compared with")
+            self.wrong("T230", ("arm", 0), f"{controls} of {len(arms)} arms are `control = true`; mark the one "
+                                           "that the others are compared with")
 
 
 def _is_kind(value: object, kind: type) -> bool:
