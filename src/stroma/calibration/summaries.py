@@ -58,7 +58,7 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
         purpose = design.variant if outcome == PRIMARY else f"{design.variant}/{quantity}/{day:g}"
         visit = int(np.argmin(np.abs(pool.visit_day - day)))
         trials = run_trials(pool, quantity if share else None, control, sizes, weight, settings.trials, settings.seed,
-                            purpose, visit)
+                            purpose, visit, [a.label for a in design.arms])
         deviation = generator(settings.seed, f"{purpose}/study effect").standard_normal(settings.trials)
         effect = deviation * pool.study_spread[trials.draw] * (
             0.0 if share else effect_scale(disease, kind, quantity))
@@ -69,8 +69,8 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
                 cumulative = rules[quantity].kind != AT_VISIT
                 number = responders(pool, trials, quantity, i, i, visit, cumulative, failure)
                 if shift is not None:
-                    number = _judged(pool, trials, quantity, i, i, visit, number, shift, failure,
-                                     settings.seed, purpose)
+                    number = _judged(pool, trials, quantity, i, i, visit, number, shift, failure, settings.seed,
+                                     f"{purpose}/judged/{arm.label}")
                 sample = 100.0 * number / arm.n
             else:
                 sample = mean_change(pool, trials, quantity, i, i, visit) + effect
@@ -108,7 +108,7 @@ def _judged(pool: PotentialOutcomes, trials: Trials, event: str, arm: int, as_ar
             purpose: str) -> NDArray[np.int64]:
     """Return the responders of an open arm as reported."""
     share = true_share(pool, event, as_arm, visit, failure)
-    u = generator(seed, f"{purpose}/judged/{arm}").random(trials.draw.size)
+    u = generator(seed, purpose).random(trials.draw.size)
     return judged(number, trials.subject[arm].shape[1], share[trials.draw], shift[trials.draw], u)
 
 
@@ -188,12 +188,14 @@ def replicate(prior: str, design: TrialDesign, pool: PotentialOutcomes, rules: M
     sizes = [a.n for a in design.arms]
     visit = int(np.argmin(np.abs(pool.visit_day - primary.day)))
     purpose = f"prior/{prior}"
-    trials = run_trials(pool, primary.rule_id, control, sizes, weight, settings.trials, settings.seed, purpose, visit)
+    trials = run_trials(pool, primary.rule_id, control, sizes, weight, settings.trials, settings.seed, purpose, visit,
+                        [a.label for a in design.arms])
     cumulative = rules[primary.rule_id].kind != AT_VISIT
     a = responders(pool, trials, primary.rule_id, cells, given, visit, cumulative, failure)
     b = responders(pool, trials, primary.rule_id, control, control, visit, cumulative, failure)
     if bias is not None and is_open_label(design, design.arms[cells]):
-        a = _judged(pool, trials, primary.rule_id, cells, given, visit, a, bias, failure, settings.seed, purpose)
+        a = _judged(pool, trials, primary.rule_id, cells, given, visit, a, bias, failure, settings.seed,
+                    f"{purpose}/judged/{design.arms[cells].label}")
     truth = 100.0 * true_difference(pool, primary.rule_id, given, control, visit, failure)
     usable = weight * pool.eligible.any(axis=1)
     return Replicates(trials.draw, a, b, sizes[cells], sizes[control], truth, usable / usable.sum())

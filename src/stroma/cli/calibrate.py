@@ -63,6 +63,7 @@ def calibrate(
     if not before:
         table = save_checks([*left_out, *later], loaded.folder)
         say("left-out control arms inside their 90 % interval: "
-            f"{sum(a.inside_90 for a in left_out)} of {len(left_out)}; later control-arm outcomes: {sum(a.inside_90 for a in later)} of {len(later)}: {table}")
+            f"{sum(a.inside_90 for a in left_out)} of {len(left_out)}; later control-arm outcomes: "
+            f"{sum(a.inside_90 for a in later)} of {len(later)}: {table}")
     if as_json:
         print_json(dict(found.posterior.manifest) | {"hash": found.posterior.content_hash})

@@ -71,7 +71,8 @@ def power_view(found: PowerForecast) -> Group:
     told = [Text("The patients know their arm. With the bias of open studies, cells that do nothing win in "
                  + ", ".join(f"{100 * s.open_win.value:.1f} % (n {s.n})" for s in opened if s.open_win) + ".\n")]
     title = Text(f"{found.trial.record}: how large? {NOTICE}", style="bold")
-    return Group(title, Text(" ".join(found.estimand)), Text(), table, meaning, *(told if opened else []), Text(f"{NOTICE}.", style="bold"))
+    closing = [*(told if opened else []), Text(f"{NOTICE}.", style="bold")]
+    return Group(title, Text(" ".join(found.estimand)), Text(), table, meaning, *closing)
 
 
 def _cell(found: Estimate, scale: float) -> str:

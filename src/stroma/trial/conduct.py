@@ -67,7 +67,8 @@ class Trials:
 
 
 def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: Sequence[int],
-               weight: NDArray[np.float64], count: int, seed: int, purpose: str, visit: int = -1) -> Trials:
+               weight: NDArray[np.float64], count: int, seed: int, purpose: str, visit: int = -1,
+               names: Sequence[str] = ()) -> Trials:
     """Replicate a trial.
 
     The patients a trial happens to enrol differ from the model's by a study effect: subjects are drawn with
@@ -90,6 +91,8 @@ def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: 
         Names the random streams; an added arm or an added patient moves no draw of another.
     visit : int
         Index of the visit at which the event tilts; the last by default.
+    names : sequence of str
+        Names of the arms' streams, so that an arm keeps its draws wherever it stands; its number by default.
 
     Notes
     -----
@@ -108,7 +111,7 @@ def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: 
     edges /= np.maximum(edges[:, -1:], 1e-300)
     offset = np.arange(count, dtype=float)
     subjects, last = [], []
-    for arm, size in enumerate(sizes):
+    for arm, size in zip(names or range(len(sizes)), sizes, strict=True):
         u = generator(seed, f"{purpose}/enrol/{arm}").random((size, count)).T
         flat = np.searchsorted((edges + offset[:, None]).ravel(), (u + offset[:, None]).ravel(), side="right")
         chosen = (flat.reshape(count, size) - np.arange(count)[:, None] * edges.shape[1]).clip(0, edges.shape[1] - 1)
