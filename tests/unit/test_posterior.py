@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from stroma.calibration.fingerprint import data_hash
-from stroma.calibration.posterior import FILE, PRIORS, Posterior, load_posterior, save_posterior
+from stroma.calibration.posterior import (
+    CURRENT,
+    FILE,
+    PRIORS,
+    Posterior,
+    choose_posterior,
+    file_before,
+    load_posterior,
+    save_posterior,
+)
 from stroma.disease import Disease, load_disease
 from stroma.errors import StromaError
 
@@ -149,3 +158,32 @@ def test_the_library_has_one_that_loads(tmp_path: Path) -> None:
     found = load_posterior(replace(disease, folder=tmp_path))
     assert all(found.weights[p].sum() == pytest.approx(1) and found.weights[p].min() >= 0 for p in PRIORS)
     assert np.isfinite(found.scaled).all()
+
+
+def test_the_fit_is_chosen_by_what_it_had_seen(disease: Disease, posterior: Posterior) -> None:
+    def kept(date: str, name: str) -> Posterior:
+        made = replace(posterior, manifest={**posterior.manifest, "fitted_before": date, "target_ids": [date]})
+        save_posterior(made, disease.folder, name)
+        return made
+
+    kept("2014-01-01", FILE)
+    early, middle = kept("2010-01-01", file_before("2010-06-01")), kept("2012-01-01", file_before("2012-01-01"))
+    assert choose_posterior(disease).manifest["fitted_before"] == "2014-01-01"
+    assert choose_posterior(disease, "before:2013-12-31").content_hash == middle.content_hash
+    assert choose_posterior(disease, "before:2012-01-01").content_hash == middle.content_hash
+    assert choose_posterior(disease, "before:2011-12-31").content_hash == early.content_hash
+    assert choose_posterior(disease, "before:2030-01-01").manifest["fitted_before"] == "2014-01-01"
+    newest = kept("2026-01-01", CURRENT)
+    assert choose_posterior(disease, "current").content_hash == newest.content_hash
+
+
+@pytest.mark.parametrize(("fit", "told"), [
+    ("before:2009-01-01", "calibrate sle --before 2009-01-01"), ("current", "before:2014-01-01"),
+    ("yesterday", "before:DATE"), ("before:2014", "before:DATE"), ("before:2014-13-01", "before:DATE")])
+def test_a_fit_that_is_not_there_names_those_that_are(disease: Disease, posterior: Posterior, fit: str,
+                                                      told: str) -> None:
+    save_posterior(posterior, disease.folder)
+    with pytest.raises(StromaError) as caught:
+        choose_posterior(disease, fit)
+    (found,) = caught.value.diagnostics
+    assert found.code == "C022" and told in found.hint
