@@ -19,9 +19,10 @@ from benchmarks.cases import MODELS
 from benchmarks.lsoda import LsodaBackend
 from benchmarks.work_precision import TARGETS, Entrant, at_error, sweep
 from stroma.engine.cpu import CpuBackend
+from stroma.engine.delivered import delivered_error
 from stroma.engine.ensemble import EnsembleProblem, Tolerance
 from stroma.engine.roadrunner import RoadRunnerBackend
-from stroma.engine.safeguard import delivered_error, select
+from stroma.engine.safeguard import select
 from stroma.kernel.native import host
 
 OURS = "stroma cpu"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stroma.engine.delivered import delivered_error
 from stroma.engine.ensemble import Backend, EnsembleProblem, Tolerance
-from stroma.engine.safeguard import delivered_error, select
+from stroma.engine.safeguard import select
 
 TARGETS = (1e-3, 1e-4, 1e-5)
 ABSOLUTE_SHARE = 1e-3
@@ -25,7 +26,7 @@ class Point:
     ----------
     relative : float
     error : float
-        Largest delivered error, see ``stroma.engine.safeguard.delivered_error``.
+        Largest delivered error, see ``stroma.engine.delivered.delivered_error``.
     per_second : float
         Subjects per second of processor time, one core; the best round.
     failed : int

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stroma.calibration.forecast import forecast
+    from stroma.evidence import effect_sizes
     from stroma.evidence.pooling import pool
     from stroma.evidence.store import load_evidence
 
 __version__ = "0.1.0"
-__all__ = ["forecast", "load_evidence", "pool"]
+__all__ = ["effect_sizes", "forecast", "load_evidence", "pool"]
 
 _HOME = {"forecast": "stroma.calibration.forecast", "pool": "stroma.evidence.pooling",
          "load_evidence": "stroma.evidence.store"}
 
 
 def __getattr__(name: str) -> object:
-    """Load a public function from the module that defines it."""
+    """Load a public name from where it is defined; ``effect_sizes`` is a module with one function a measure."""
+    if name == "effect_sizes":
+        return import_module("stroma.evidence.effect_sizes")
     if name not in _HOME:
         raise AttributeError(f"module `stroma` has no attribute `{name}`")
     return getattr(import_module(_HOME[name]), name)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stroma.errors import Problems, StromaError, fail, nearest
+from stroma.expression import parse
 from stroma.library import library_root
 from stroma.measures import COLUMNS as MEASURE_COLUMNS
 from stroma.measures import Measure, read_measures
@@ -22,7 +23,8 @@ from stroma.units import load_units
 _NUMBER = Column("number")
 _TEXT = Column(required=True)
 PRIORS = frozenset({"lognormal", "logitnormal", "normal", "uniform"})
-DISTRIBUTIONS = PRIORS | {"fixed", "subject", "product"}
+SWITCH = "switch"
+DISTRIBUTIONS = PRIORS | {SWITCH, "fixed", "subject", "product"}
 
 _PARAMETERS = {
     "scope": Column(required=True, allowed=frozenset({"model", "population"})), "parameter_id": _TEXT,
@@ -46,7 +48,11 @@ _OBSERVABLES = {"outcome_id": _TEXT, "formula": _TEXT,
                 "noise_sd": Column("number", required=True), "wander": Column("integer", required=True),
                 "source": _TEXT}
 _ITEMS = {"item": _TEXT, "driver": Column(), "prevalence": _NUMBER, "spread": Column(), "rule": Column(),
-          "source": _TEXT}
+          "grade": Column(allowed=frozenset({"A", "B"})), "source": _TEXT}
+_INSTRUMENTS = {"outcome_id": _TEXT, "lower": Column("number", required=True), "upper": _NUMBER, "step": _NUMBER,
+                "source": _TEXT}
+_PLACEBO = {"outcome_id": _TEXT, "parameter_id": _TEXT, "source": _TEXT}
+_SCALES = {"outcome_id": _TEXT, "formula": _TEXT, "source": _TEXT}
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,9 @@ class Parameter:
         A symbol of the model text, or a number of the population and observation layers.
     distribution : str
         ``fixed``; a prior (``lognormal``, ``logitnormal``, ``normal``, ``uniform``: median ``value``, SD
-        ``spread`` on the transformed scale, truncated to ``lower``-``upper``); ``subject`` (set from a
-        baseline or by variability); ``product`` (set by the cell product).
+        ``spread`` on the transformed scale, truncated to ``lower``-``upper``); ``switch`` (a structural
+        alternative, 0 or 1 in each draw: ``spread`` is the prior weight of 1, ``value`` what holds where nothing
+        is drawn); ``subject`` (set from a baseline or by variability); ``product`` (set by the cell product).
     fitted_in : {"", "background", "msc", "nothing"}
         The stage of calibration that informs an uncertain parameter; ``nothing``: the prior is integrated over.
     """
@@ -83,7 +90,7 @@ class Parameter:
     @property
     def uncertain(self) -> bool:
         """Return whether the value is integrated over."""
-        return self.distribution in PRIORS
+        return self.distribution in PRIORS or self.distribution == SWITCH
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,9 @@ class Disease:
     parameters : dict of str to Parameter
     baselines, correlations, variability, observables, items : tuple of Row
         The tables of the same names, checked.
+    instruments, placebo, scales : tuple of Row
+        Optional tables of what is measured: the range and step an instrument can show, what taking part in a
+        trial does to it, and scales composed of measured quantities.
     measures : dict of str to Measure
         ``measures.csv`` by quantity.
     config : dict
@@ -116,6 +126,9 @@ class Disease:
     variability: tuple[Row, ...]
     observables: tuple[Row, ...]
     items: tuple[Row, ...]
+    instruments: tuple[Row, ...]
+    placebo: tuple[Row, ...]
+    scales: tuple[Row, ...]
     measures: Mapping[str, Measure]
     config: Mapping = field(repr=False)
     regimens: Mapping = field(repr=False)
@@ -138,6 +151,11 @@ class Disease:
     def defaults(self) -> np.ndarray:
         """Return the table's value of every model parameter, shape (n_parameter,)."""
         return np.array([self.parameters[p].value for p in self.model.parameters])
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Return the structural alternatives, in the order of the table."""
+        return tuple(n for n in self.uncertain if self.parameters[n].distribution == SWITCH)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -194,7 +212,14 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     correlations = table("correlations.csv", _CORRELATIONS, ("first", "second"))
     variability = table("variability.csv", _VARIABILITY, ("parameter_id",))
     observables = table("observables.csv", _OBSERVABLES, ("outcome_id",))
-    items = table("sledai_items.csv", _ITEMS, ("item",)) if (folder / "sledai_items.csv").is_file() else ()
+
+    def optional(name: str, columns: dict[str, Column], key: str) -> tuple[Row, ...]:
+        return table(name, columns, (key,)) if (folder / name).is_file() else ()
+
+    items = optional("sledai_items.csv", _ITEMS, "item")
+    instruments = optional("instruments.csv", _INSTRUMENTS, "outcome_id")
+    placebo = optional("placebo.csv", _PLACEBO, "outcome_id")
+    scales = optional("scales.csv", _SCALES, "outcome_id")
     measured = table("measures.csv", MEASURE_COLUMNS, ("outcome_id",))
     problems.raise_if_any()
     measures = read_measures(measured, problems)
@@ -203,10 +228,12 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems)
     _check_links(parameters, baselines, correlations, variability, items, problems)
     _check_measures(measured, measures, parameters, problems)
+    _check_observation(parameters, baselines, observables, instruments, placebo, config, problems)
+    _check_scales(scales, observables, config, problems)
     problems.raise_if_any()
     assert loaded is not None
     return Disease(disease_id, config["name"], folder, loaded, parameters, baselines, correlations, variability,
-                   observables, items, measures, config, regimens)
+                   observables, items, instruments, placebo, scales, measures, config, regimens)
 
 
 def _toml(path: Path, problems: Problems) -> dict:
@@ -229,6 +256,8 @@ def _parameter(row: Row, problems: Problems) -> Parameter:
                              f"{parameter.lower:g} to {parameter.upper:g}", file=row.file, line=row.line)
     if parameter.distribution in PRIORS - {"uniform"} and parameter.spread <= 0:
         problems.add("D003", f"`{parameter.parameter_id}` has a prior without spread", file=row.file, line=row.line)
+    if parameter.distribution == SWITCH:
+        _check_switch(parameter, problems)
     if parameter.uncertain != bool(parameter.fitted_in):
         problems.add("D003", f"`{parameter.parameter_id}` is {parameter.distribution} but fitted in "
                              f"`{parameter.fitted_in or 'no stage'}`", file=row.file, line=row.line,
@@ -237,6 +266,18 @@ def _parameter(row: Row, problems: Problems) -> Parameter:
         problems.add("D003", f"`{parameter.parameter_id}` is assumed without a reason", file=row.file, line=row.line,
                      hint="say why in `note`")
     return parameter
+
+
+def _check_switch(parameter: Parameter, problems: Problems) -> None:
+    at = {"file": parameter.file, "line": parameter.line}
+    if (parameter.lower, parameter.upper) != (0.0, 1.0) or parameter.value not in (0.0, 1.0):
+        problems.add("D003", f"the switch `{parameter.parameter_id}` is not 0 or 1 within 0 to 1", **at)
+    if not 0 < parameter.spread < 1:
+        problems.add("D003", f"the switch `{parameter.parameter_id}` has no prior weight", **at,
+                     hint="`spread` of a switch is the prior weight of 1, above 0 and below 1")
+    if parameter.fitted_in == "background":
+        problems.add("D003", f"the switch `{parameter.parameter_id}` is fitted in `background`", **at,
+                     hint="the background is emulated by a smooth surface, which a switch is not: msc or nothing")
 
 
 def _check_links(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...], correlations: tuple[Row, ...],
@@ -270,3 +311,46 @@ def _check_measures(rows: tuple[Row, ...], measures: Mapping[str, Measure], para
         if bias and bias not in parameters:
             problems.add("D004", f"unknown parameter `{bias}`", file=row.file, line=row.line,
                          hint=nearest(bias, parameters))
+
+
+def _check_observation(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...], observables: tuple[Row, ...],
+                       instruments: tuple[Row, ...], placebo: tuple[Row, ...], config: Mapping,
+                       problems: Problems) -> None:
+    """Instruments and placebo responses belong to what is measured."""
+    measured = [r.text("outcome_id") for r in observables]
+    for row in (*instruments, *placebo):
+        if row.text("outcome_id") not in measured:
+            problems.add("D004", f"unknown observable `{row.text('outcome_id')}`", file=row.file, line=row.line,
+                         hint=nearest(row.text("outcome_id"), measured))
+    for row in placebo:
+        name = row.text("parameter_id")
+        if name not in parameters:
+            problems.add("D004", f"unknown parameter `{name}`", file=row.file, line=row.line,
+                         hint=nearest(name, parameters))
+    if not placebo:
+        return
+    entry, file = config.get("placebo", {}), placebo[0].file.with_name("disease.toml")
+    if {"half_life_day", "covariate", "source"} - set(entry):
+        problems.add("D002", "placebo.csv needs [placebo] with half_life_day, covariate and source", file=file)
+    elif entry["covariate"] not in (covariates := {r.text("covariate") for r in baselines}):
+        problems.add("D004", f"unknown covariate `{entry['covariate']}`", file=file,
+                     hint=nearest(entry["covariate"], covariates))
+
+
+def _check_scales(scales: tuple[Row, ...], observables: tuple[Row, ...], config: Mapping,
+                  problems: Problems) -> None:
+    """A scale is a number, new, and composed of what is measured or of scales above it."""
+    known = {r.text("outcome_id") for r in observables} | set(config.get("laboratory", {}))
+    for row in scales:
+        name = row.text("outcome_id")
+        if name in known:
+            problems.add("D005", f"`{name}` is measured already", file=row.file, line=row.line)
+        try:
+            formula = parse(row.text("formula"), row.file, row.line)
+            formula.names(known)
+            if formula.condition:
+                problems.add("D005", f"the formula of `{name}` is a condition, not a number", file=row.file,
+                             line=row.line, text=formula.text, hint="a bare quantity reads as yes or no: write 1*name")
+        except StromaError as error:
+            problems.extend(error)
+        known.add(name)

@@ -114,7 +114,8 @@ class Problems:
 def nearest(name: str, known: Iterable[str], lead: str = "nearest") -> str:
     """Return ``nearest: `x` `` for the closest known spelling, or the list when it is short."""
     options = sorted(set(known))
-    close = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
+    close = [option for option in options if option.casefold() == name.casefold()]
+    close = close or difflib.get_close_matches(name, options, n=1, cutoff=0.6)
     if close:
         return f"{lead}: `{close[0]}`"
     if 0 < len(options) <= 12:

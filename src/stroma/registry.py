@@ -30,10 +30,11 @@ _WORDS = {"one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six":
 
 @dataclass(frozen=True)
 class RegistryIntervention:
-    """What is given: the registry's type (``BIOLOGICAL``, ``DRUG``, ...) and name."""
+    """What is given: the registry's type (``BIOLOGICAL``, ``DRUG``, ...), name and description."""
 
     type: str
     name: str
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ def read_record(path: Path) -> RegistryRecord:
     reader = _Reader(_json(path), "", path, Problems(), [])
     study = reader.child("protocolSection")
     interventions = tuple(
-        RegistryIntervention(place.word("type", INTERVENTION_TYPES), place.text("name", required=True))
+        RegistryIntervention(place.word("type", INTERVENTION_TYPES), place.text("name", required=True),
+                             place.text("description"))
         for place in study.items("armsInterventionsModule.interventions", required=True))
     primary = _outcomes(study, "outcomesModule.primaryOutcomes")
     if not primary:
@@ -220,6 +222,8 @@ def _json(path: Path) -> object:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise fail("E401", f"{path.name} is not UTF-8 text: {error.reason}", file=path) from None
+    except OSError as error:
+        raise fail("E401", f"cannot read {path.name}: {error.strerror}", file=path) from None
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -106,6 +106,7 @@ def scan_table(path: Path, columns: Mapping[str, Column], code: str, problems: P
         _check_header(header, columns, path, code, problems)
         if len(problems.found) > before:
             problems.raise_if_any()
+        free = {name for name, c in columns.items() if c.kind == "text" and not c.required and c.allowed is None}
         for cells in reader:
             line = reader.line_num
             if not cells or all(not c.strip() for c in cells):
@@ -114,8 +115,10 @@ def scan_table(path: Path, columns: Mapping[str, Column], code: str, problems: P
                 problems.add(code, f"{len(cells)} cells, the header has {len(header)}", file=path, line=line)
                 continue
             before = len(problems.found)
-            values = {name: _cell(name, cell.strip(), columns[name], path, line, code, problems)
-                      for name, cell in zip(header, cells, strict=True)}
+            values: dict[str, object] = {
+                name: cell.strip() if name in free
+                else _cell(name, cell.strip(), columns[name], path, line, code, problems)
+                for name, cell in zip(header, cells, strict=True)}
             row = Row(values, path, line)
             if len(problems.found) == before:
                 _check_key(row, key, seen, code, problems)

@@ -50,7 +50,8 @@ class Therapy:
     doses : tuple of (state, day, amount)
         Drug additions to states; daily rates are steps of a rate state.
     product : dict
-        Properties of a cell product (``kind == "cells"``).
+        Properties of a cell product (``kind == "cells"``). ``site``, where stated, begins the names of the states
+        that its cells enter: ``joint`` for ``joint_viable`` and ``joint_apoptotic``.
     cell_dose : CellDose or None
         Set by the trial, never by the product.
     thawed : bool
@@ -70,6 +71,17 @@ class Therapy:
     def with_dose(self, dose: CellDose, thawed: bool = False) -> Therapy:
         """Return the product with the trial's dose."""
         return replace(self, cell_dose=dose, thawed=thawed)
+
+    @property
+    def cell_states(self) -> tuple[str, str]:
+        """Return the states that living and dead cells are added to: of the product's site, or of the blood's first."""
+        site = self.product.get("site", "")
+        return (f"{site}_viable", f"{site}_apoptotic") if site else ("viable", "apoptotic")
+
+    @property
+    def states(self) -> frozenset[str]:
+        """Return every state that the therapy adds to."""
+        return frozenset({state for state, _, _ in self.doses} | set(self.cell_states if self.kind == "cells" else ()))
 
     def value(self, key: str) -> float:
         """Return a product property."""

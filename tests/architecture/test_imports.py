@@ -31,7 +31,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_after("import stroma") == set()
 
 
-VERBS = [[], ["simulate"], ["model"], ["model", "export"], ["doctor"], ["help"], ["evidence"], ["engine"]]
+VERBS = [[], ["simulate"], ["model"], ["model", "export"], ["doctor"], ["help"], ["evidence"], ["engine"],
+         ["validate"]]
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: " ".join(verb) or "stroma")

@@ -24,8 +24,8 @@ def rows_of(name: str) -> list[dict[str, str]]:
 
 
 def test_every_given_result_is_loaded_or_listed_with_its_reason(evidence) -> None:
-    assert len(evidence.studies) == 316 and len(evidence.rules) == 133
-    assert len(evidence.outcomes) + len(evidence.not_loaded) == 2295
+    assert len(evidence.studies) == 329 and len(evidence.rules) == 137
+    assert len(evidence.outcomes) + len(evidence.not_loaded) == 2332
     assert all(row.reason for row in evidence.not_loaded)
 
 
@@ -47,8 +47,8 @@ def test_a_percentage_left_out_is_that_of_its_count(evidence) -> None:
 
 def test_splits_and_kinds_as_given(evidence) -> None:
     assert Counter(s.split for s in evidence.studies.values()) == {
-        "fit": 129,
-        "validation": 169,
+        "fit": 137,
+        "validation": 174,
         "undated": 18,
     }
     assert Counter(s.evidence_kind for s in evidence.studies.values())["msc_trial"] == 38
@@ -61,35 +61,35 @@ def test_every_responder_result_has_a_rule(evidence) -> None:
         + sum(
             1 for r in rows_of("not_loaded.csv") if r["outcome_id"] in evidence.vocabulary.groups["responder"]
         )
-        == 835
+        == 860
     )
     assert sum(r.rule_id == "unknown" for r in ruled) == 51
 
 
-def test_targets_are_results_of_the_store(evidence) -> None:
-    """A target of the lupus nephritis calibration is a row of the store, printed value and all."""
+FITTED = {"sle": {"fit_background", "fit_msc"}, "oa": {"fit_background"}}
+
+
+@pytest.mark.parametrize("disease", FITTED)
+def test_targets_are_results_of_the_store(evidence, disease: str) -> None:
+    """A target of a calibration is a row of the store, printed value and all."""
     stored: dict[tuple[str, ...], float] = {}
     for row in evidence.outcomes:
         value = row.printed.value if row.printed else row.value
         day = "" if row.time_day is None else f"{row.time_day:g}"
         stored[row.study.study_id, row.arm.label, row.subgroup, row.outcome_id, day, row.statistic] = value
-    targets = rows_of("../diseases/sle/targets.csv")
+    targets = rows_of(f"../diseases/{disease}/targets.csv")
     for t in targets:
         key = tuple(
             t[name] for name in ("study_id", "arm_label", "subgroup", "outcome", "time_days", "statistic")
         )
         assert key in stored, key
         assert stored[key] == (float(t["value"]) if t["value"] else None), key
-    assert {t["role"] for t in targets} == {
-        "fit_background",
-        "validate_background",
-        "fit_msc",
-        "validate_msc",
-    }
+    assert {t["role"] for t in targets} == FITTED[disease] | {"validate_background", "validate_msc"}
 
 
-def test_targets_to_fit_come_from_studies_to_fit(evidence) -> None:
-    for t in rows_of("../diseases/sle/targets.csv"):
+@pytest.mark.parametrize("disease", FITTED)
+def test_targets_to_fit_come_from_studies_to_fit(evidence, disease: str) -> None:
+    for t in rows_of(f"../diseases/{disease}/targets.csv"):
         split = evidence.studies[t["study_id"]].split
         assert t["role"].startswith("fit" if split == "fit" else "validate"), (
             t["study_id"],

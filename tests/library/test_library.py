@@ -12,6 +12,7 @@ from stroma.cli.model_check import check_therapies, summarise
 from stroma.disease import Disease, known_diseases, load_disease
 from stroma.engine.backends import backend
 from stroma.engine.ensemble import Doses, EnsembleProblem, Tolerance
+from stroma.errors import StromaError
 from stroma.expression import parse
 from stroma.library import library_root
 from stroma.model.ode_model import symbol
@@ -50,36 +51,59 @@ def test_a_disease_simulates(disease: Disease) -> None:
 
 
 def test_untreated_relative_states_stay_at_one(disease: Disease) -> None:
-    """The baseline is a steady state of every patient; only nephrons are lost, at their stated rate."""
+    """The baseline is a steady state of every patient, but for nephrons and what `disease.toml` calls irreversible."""
     model, table = disease.model, random_parameters(disease)
+    lost = set(disease.config.get("irreversible", ())) | {"kidney_nephrons"} & set(model.states)
+    assert lost <= set(model.states)
     relative = tuple(s for s, start in zip(model.states, model.initial, strict=True)
-                     if start == sympy.Integer(1) and s != "kidney_nephrons")
-    assert len(relative) >= 7
-    asked = EnsembleProblem(model, table, np.array([30.0, 365.0]), (*relative, "kidney_nephrons"),
-                            Doses.none(table.shape[0]))
+                     if start == sympy.Integer(1) and s not in lost)
+    assert len(relative) >= 3
+    asked = EnsembleProblem(model, table, np.array([30.0, 365.0]), relative, Doses.none(table.shape[0]))
     found = backend("reference").solve_ensemble(asked, TIGHT).values
-    assert np.abs(found[:, :, :-1] - 1).max() < 1e-6
-    rate = table[:, model.parameters.index("kidney_k_nephron")]
-    assert np.allclose(found[:, 1, -1], np.exp(-365.0 * rate), rtol=1e-6)
+    assert np.abs(found - 1).max() < 1e-6
+
+
+def test_untreated_nephrons_are_lost_at_their_stated_rate() -> None:
+    disease = load_disease("sle")
+    table = random_parameters(disease)
+    asked = EnsembleProblem(disease.model, table, np.array([365.0]), ("kidney_nephrons",), Doses.none(table.shape[0]))
+    found = backend("reference").solve_ensemble(asked, TIGHT).values[:, 0, 0]
+    rate = table[:, disease.model.parameters.index("kidney_k_nephron")]
+    assert np.allclose(found, np.exp(-365.0 * rate), rtol=1e-6)
 
 
 def test_no_cell_is_lost_from_the_books(disease: Disease) -> None:
-    """Viable, apoptotic and engulfed cells add up to those given, at every visit and every dose."""
+    """Viable, settled, apoptotic and engulfed cells add up to those given, at every visit and every dose."""
     table = random_parameters(disease)
     model = replace(disease.model, states=(*disease.model.states, "engulfed"),
                     rhs=(*disease.model.rhs, symbol("uptake")), initial=(*disease.model.initial, sympy.Integer(0)))
-    viable, apoptotic = model.states.index("viable"), model.states.index("apoptotic")
+    counted = tuple(s for s in model.states
+                    if s.removeprefix("joint_") in {"viable", "settled", "apoptotic", "engulfed"})
+    viable, apoptotic = (next(i for i, s in enumerate(model.states) if s.removeprefix("joint_") == fate)
+                         for fate in ("viable", "apoptotic"))
     doses = Doses.per_subject([[(0.0, viable, 3e7), (0.0, apoptotic, 3e7), (7.0, viable, 1e8 * (i + 1))]
                                for i in range(table.shape[0])])
-    asked = EnsembleProblem(model, table, np.array([0.01, 1.0, 6.9, 7.5, 9.0, 60.0]),
-                            ("viable", "apoptotic", "engulfed"), doses)
+    asked = EnsembleProblem(model, table, np.array([0.01, 1.0, 6.9, 7.5, 9.0, 60.0]), counted, doses)
     total = backend("reference").solve_ensemble(asked, TIGHT).values.sum(axis=2)
     given = 6e7 + np.where(asked.t_visit[None, :] > 7, 1e8 * (NUMBERS[:, None] + 1), 0.0)
     assert np.allclose(total, given, rtol=1e-6)
 
 
-def test_every_therapy_fits_every_disease(disease: Disease) -> None:
-    assert check_therapies(disease) == len(known_therapies())
+def test_every_therapy_fits_a_disease() -> None:
+    fits: set[str] = set()
+    for disease in map(load_disease, known_diseases()):
+        assert check_therapies(disease) > 0
+        states = set(disease.model.states)
+        fits |= {t for t in known_therapies() if load_therapy(t).states <= states}
+    assert set(known_therapies()) - fits == set()
+
+
+def test_a_regimen_with_a_therapy_that_has_no_state_is_refused() -> None:
+    lupus = load_disease("sle")
+    with pytest.raises(StromaError) as caught:
+        check_therapies(replace(lupus, regimens={"x": {"therapies": ["adalimumab", "placebo"]}}))
+    (only,) = caught.value.diagnostics
+    assert only.code == "D012" and only.file is not None and only.file.name == "adalimumab.toml"
 
 
 def test_regimens_name_therapies_that_exist(disease: Disease) -> None:
@@ -109,6 +133,9 @@ def test_observables_and_items_read_what_exists(disease: Disease) -> None:
     outputs, quantities = set(disease.model.outputs), known_quantities(library_root())
     for row in disease.observables:
         assert row.text("formula") in outputs and row.text("outcome_id") in quantities
+    for row in disease.scales:
+        assert row.text("outcome_id") in quantities
+        assert parse(row.text("formula"), row.file, row.line).names(quantities) <= quantities
     for row in disease.items:
         assert row.text("item") in item_weights()
         if row.text("rule"):

@@ -1,8 +1,9 @@
 """The SBML Test Suite's semantic cases, run through stroma.
 
-    python tests/oracle/sbml_suite.py SUITE ENGINE [LEVEL_VERSION]
+    python tests/oracle/sbml_suite.py SUITE ENGINE [LEVEL_VERSION] > docs/sbml-test-suite.md
 
-prints the pass table by feature tag as CSV, then every case that did not pass. SUITE is a copy of the suite
+writes the pass table by feature tag, then every case that is neither right nor refused for what is out of scope.
+SUITE is a copy of the suite
 (https://github.com/sbmlteam/sbml-test-suite) or its folder ``cases/semantic``.
 """
 
@@ -124,23 +125,35 @@ def _as_asked(case: Case, sbml: SbmlModel, columns: dict[str, NDArray[np.float64
     return columns[name]
 
 
+def page(cases: list[Case], verdicts: dict[str, Verdict], engine: str) -> str:
+    """Return the pass table by feature tag as a page of the documentation."""
+    words = ("passed", "refused", "failed", "wrong")
+    total = Counter(verdicts[c.name].word for c in cases)
+    lines = [
+        "# SBML Test Suite, by feature", "",
+        f"`python tests/oracle/sbml_suite.py SUITE {engine} > docs/sbml-test-suite.md` writes this page: the "
+        f"{len(cases):,} semantic time courses of the suite that do not draw at random, run with engine `{engine}` and "
+        f"judged by the suite's own tolerances. {total['passed']:,} pass, {total['refused']:,} are refused by name, "
+        f"{total['failed']:,} fail, {total['wrong']:,} are wrong. A case counts under each of its tags.", "",
+        "Out of scope and refused: " + ", ".join(f"`{t}`" for t in sorted(OUT_OF_SCOPE)) + ".", "",
+        f"| tag | {' | '.join(words)} |", "|---|" + "---:|" * len(words)]
+    for tag in sorted({t for c in cases for t in c.tags}):
+        counts = Counter(verdicts[c.name].word for c in cases if tag in c.tags)
+        lines.append(f"| {tag} | {' | '.join(str(counts[word]) for word in words)} |")
+    odd = [(c, verdicts[c.name]) for c in cases if verdicts[c.name].word != "passed"]
+    odd = [(c, v) for c, v in odd if not (v.word == "refused" and c.tags & OUT_OF_SCOPE)]
+    if odd:
+        lines += ["", "Not passed for another reason:", ""]
+        lines += [f"- {c.name}: {v.word}, {v.detail[:300]}" for c, v in odd]
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> None:
-    """Print the table by tag and the cases that did not pass."""
+    """Print the page."""
     suite, engine = Path(arguments[0]), arguments[1]
     version = arguments[2] if len(arguments) > 2 else None
-    cases = [c for c in find_cases(suite) if c.model_file(version)]
-    verdicts = {case.name: run_case(case, engine, version) for case in cases}
-    words = ("passed", "refused", "failed", "wrong")
-    counts = {word: Counter(t for c in cases if verdicts[c.name].word == word for t in (*c.tags, "all"))
-              for word in words}
-    out = csv.writer(sys.stdout)
-    out.writerow(("tag", *words))
-    for tag in (*sorted({t for c in cases for t in c.tags}), "all"):
-        out.writerow((tag, *(counts[word][tag] for word in words)))
-    for case in cases:
-        verdict = verdicts[case.name]
-        if verdict.word != "passed" and not (verdict.word == "refused" and case.tags & OUT_OF_SCOPE):
-            print(f"# {case.name} {verdict.word}: {verdict.detail[:300]}")
+    cases = [c for c in find_cases(suite) if c.model_file(version) and RANDOM not in c.tags]
+    print(page(cases, {case.name: run_case(case, engine, version) for case in cases}, engine), end="")
 
 
 if __name__ == "__main__":

@@ -51,12 +51,13 @@ def test_show(library: Path) -> None:
 
 def test_check_add_diff_export(library: Path, tmp_path: Path) -> None:
     assert json.loads(run("check", "--json").stdout)[0]["problems"] == 0
+    assert json.loads(run("check", "--json", "--as-of", "2013").stdout)[0]["studies"] < 150
     before = copy_of_the_library(tmp_path / "before")
     path = written(tmp_path, "new.toml", GOOD)
     assert "nothing written" in run("add", str(path), "--dry-run").stderr
-    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 316
+    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 329
     run("add", str(path))
-    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 317
+    assert json.loads(run("check", "--json").stdout)[0]["studies"] == 330
     changes = json.loads(run("diff", str(before), "--json").stdout)
     assert [table["added"] for table in changes if table["table"] == "studies"] == [["example2020"]]
     assert "+ studies  example2020" in run("diff", str(before)).stdout
@@ -103,3 +104,34 @@ def test_pool_forest_funnel(library: Path, tmp_path: Path) -> None:
         file = tmp_path / f"{verb}.svg"
         words = ("overall_response", "--measure", "logit_proportion", "--disease", "agvhd", "--output", str(file))
         assert run(verb, *words).stdout.strip() == str(file) and "<svg" in file.read_text(encoding="utf-8")
+        drawn = json.loads(run(verb, *words, "--json").stdout)
+        assert drawn["file"] == str(file) and len(drawn["studies"]) == drawn["pooled"][0]["studies"]
+
+
+def test_words_that_are_not_known(library: Path, tmp_path: Path) -> None:
+    for code, words in (
+        ("E153.*known: .svg", ("forest", "overall_remission", "--output", str(tmp_path / "forest.xyz"))),
+        ("E153.*cannot write", ("funnel", "overall_remission", "--output", str(tmp_path / "no" / "f.png"))),
+        ("(?s)E154.*nearest: `msc`", ("pool", "overall_remission", "--treatment", "mcs")),
+        ("E154", ("safety", "death", "--treatment", "mcs")),
+        ("E106.*no folder", ("diff", str(tmp_path / "nowhere"))),
+        ("(?s)E130.*stroma evidence add", ("import", str(written(tmp_path, "one.toml", GOOD)))),
+        ("(?s)E130.*stroma evidence import", ("add", str(written(tmp_path, "rows.csv", "a,b")))),
+    ):
+        with pytest.raises(StromaError, match=f"(?s){code}" if not code.startswith("(?s)") else code):
+            run(*words)
+
+
+def test_only_the_cause_is_told(library: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, "wrong.toml", GOOD.replace("double_blind", "double-blind"))
+    with pytest.raises(StromaError) as caught:
+        run("add", str(path))
+    assert [d.message for d in caught.value.diagnostics] == ["`double-blind` is not a `blinding`"]
+    text = GOOD.replace('arm = "control"\noutcome', 'arm = "contrl"\noutcome').replace("double_blind", "double-blind")
+    with pytest.raises(StromaError) as caught:
+        run("add", str(written(tmp_path, "wrong.toml", text)))
+    assert [d.code for d in caught.value.diagnostics] == ["E101", "E102"]
+
+
+def test_a_registration_is_shown_without_brackets(library: Path) -> None:
+    assert "{" not in run("show", "NCT01585857").stdout

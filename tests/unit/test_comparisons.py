@@ -139,3 +139,56 @@ def test_the_pooled_effect_changes_when_a_study_is_added(tmp_path: Path) -> None
     add_study(written(tmp_path, "new.toml", GOOD), root)
     after = analyse(load_evidence(root), "overall_remission", disease="ln").pooled["controlled", ""]
     assert (before.k, after.k) == (1, 2) and after.estimate != before.estimate
+
+
+def test_values_before_and_after_need_a_correlation(evidence) -> None:
+    """Liang 2010: 12.2 (3.3) before and 3.2 (2.8) after one year in 12 patients."""
+    without = find_comparisons(evidence, "sledai", "mean")
+    reasons = {row.study_id: row.reason for row in without.skipped}
+    assert "--correlation" in reasons["liang2010"] and "liang2010" not in {r.study.study_id for r in without.rows}
+    rows = {r.study.study_id: r for r in find_comparisons(evidence, "sledai", "mean", correlation=0.4).rows}
+    change = rows["liang2010"].experimental
+    levels = {r.time_day: r for r in evidence.outcomes_of("liang2010")
+              if r.outcome_id == "sledai" and r.statistic == "mean" and not r.subgroup}
+    last = levels[rows["liang2010"].time_day]
+    assert change.mean == pytest.approx(last.value - levels[0].value) and change.n == last.n
+    s0, s1 = levels[0].low, last.low
+    assert change.sd == pytest.approx(math.sqrt(s0**2 + s1**2 - 2 * 0.4 * s0 * s1))
+    assert change.notes == ("change from values before and after, r = 0.4",)
+    assert rows["deng2017"].experimental.notes == ()  # its reported change is preferred
+
+
+@pytest.mark.parametrize(("measure", "correlation"), [("mean", 1.5), ("smd", 0.5)])
+def test_a_correlation_that_cannot_be(evidence, measure: str, correlation: float) -> None:
+    with pytest.raises(StromaError, match="E506"):
+        find_comparisons(evidence, "sledai", measure, correlation=correlation)
+
+
+def test_a_mixture_is_named(evidence) -> None:
+    told = analysis_as_dict(analyse(evidence, "complete_response", "logit_proportion"))
+    notes = " ".join(told["notes"])
+    assert "patients with agvhd, ln, sle together" in notes and "definitions of the outcome together" in notes
+    alone = analysis_as_dict(analyse(evidence, "overall_remission", disease="ln"))
+    assert "together" not in " ".join(alone["notes"])
+
+
+def test_rare_events_are_sent_to_the_model_that_adds_nothing(evidence) -> None:
+    """Two events among 267: adding 0.5 makes 5 % of them."""
+    notes = analysis_as_dict(analyse(evidence, "serious_adverse_event", "logit_proportion"))["notes"]
+    assert any("stroma evidence safety" in note for note in notes)
+    notes = analysis_as_dict(analyse(evidence, "complete_response", "logit_proportion"))["notes"]
+    assert not any("stroma evidence safety" in note for note in notes)
+
+
+def test_a_label_is_the_author_of_the_id(evidence) -> None:
+    """Huang 2022 is cited by its title, which begins with `Phase II`."""
+    figure = draw_forest(analyse(evidence, "chronic_gvhd"))
+    said = " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    assert "huang2022ash" in said and "Phase 2022" not in said and "experimental" in said
+
+
+def test_the_funnel_with_what_may_be_missing(evidence) -> None:
+    answer = analyse(evidence, "complete_response", "logit_proportion")
+    labels = [text.get_text() for text in draw_funnel(answer, filled=True).axes[0].get_legend().get_texts()]
+    assert "filled in (k = 2)" in labels
+    assert not any("filled" in text.get_text() for text in draw_funnel(answer).axes[0].get_legend().get_texts())

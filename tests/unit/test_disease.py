@@ -59,7 +59,11 @@ def test_an_unknown_disease_is_named_with_the_nearest() -> None:
     ("lognormal,0.15,msc,", "lognormal,0,msc,", "without spread"),
     ("lognormal,0.15,msc,", "lognormal,0.15,,", "fitted in"),
     (",assumed,assumed,0.03 per hour; IDO is gone two days after IFN-gamma is withdrawn", ",assumed,assumed,",
-     "without a reason")])
+     "without a reason"),
+    ("host_by_apoptosis,0,ratio,0,1,switch,0.5,msc", "host_by_apoptosis,0,ratio,0,1,switch,,msc", "no prior weight"),
+    ("host_by_apoptosis,0,ratio,0,1,switch,0.5,msc", "host_by_apoptosis,0.5,ratio,0,1,switch,0.5,msc", "not 0 or 1"),
+    ("host_by_apoptosis,0,ratio,0,1,switch,0.5,msc", "host_by_apoptosis,0,ratio,0,1,switch,0.5,background",
+     "fitted in `background`")])
 def test_a_row_that_contradicts_itself(library: Path, before: str, after: str, message: str) -> None:
     line = spoil(library, "parameters.csv", before, after)
     (only,) = diagnostics(library)

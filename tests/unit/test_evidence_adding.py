@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,21 @@ def test_one_wrong_row_keeps_the_right_ones_out(tmp_path: Path) -> None:
     }
     assert "times 88.4 gives `umol/L`" in str(caught.value)
     assert tables(root) == before
+
+
+def test_every_wrong_row_is_told_in_the_order_of_the_file(tmp_path: Path) -> None:
+    root = copy_of_the_library(tmp_path)
+    right = "liang2010.msc,,sledai,180,mean,5,,score,sd,2.9,,12,,,,,,,,,"
+    wrong = [right.replace("liang2010.msc", "LIANG2010.msc"), right.replace("180", "181"), right, right,
+             "liang2010.msc,,sledai,365,mean,3.2,,score,sd,2.8,,12,,,,,,,,,"]
+    path = written(tmp_path, "rows.csv", "\n".join([OUTCOMES, *wrong]).replace("sledai,181", "sledia,181") + "\n")
+    with pytest.raises(StromaError) as caught:
+        import_table(path, root)
+    found = caught.value.diagnostics
+    assert [(d.code, d.line, d.file) for d in found] == [(c, n, path) for c, n in (
+        ("E102", 2), ("E101", 3), ("E101", 5), ("E101", 6))]
+    assert "nearest: `liang2010.msc`" in found[0].hint and found[2].hint == "first row: line 4"
+    assert re.fullmatch(r"first row: line \d+ of outcomes\.csv in the store", found[3].hint)
 
 
 @pytest.mark.parametrize("text", ["", "study_id,colour\na,b\n", f"{OUTCOMES}\n"])

@@ -90,7 +90,7 @@ def test_lists(evidence) -> None:
     assert "deng2017" in {row["study_id"] for row in rows}
     years = [row["year"] or 9999 for row in rows]
     assert years == sorted(years)
-    assert len(list_studies(evidence)) == 316
+    assert len(list_studies(evidence)) == 329
     assert [r["study_id"] for r in list_studies(evidence, StudyFilter(outcome_id="walking_time"))] == [
         "davatchi2011seed"
     ]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stroma.kernel import native
@@ -60,3 +64,36 @@ def test_cache_that_cannot_be_written_costs_only_time(cache: Path, monkeypatch: 
 def test_lanes_follow_the_processor() -> None:
     here = native.host()
     assert here.lanes == (8 if "+avx512dq" in here.features else 4 if "+avx2" in here.features else 2)
+
+
+LANES = """
+import numpy as np, sympy
+from stroma.engine.cpu import CpuBackend
+from stroma.engine.ensemble import Doses, EnsembleProblem, Tolerance
+from stroma.kernel.native import host
+from stroma.model.ode_model import OdeModel, symbol
+decay = OdeModel("decay", ("x",), ("k",), (), (-symbol("k") * symbol("x"),), (sympy.Integer(1),))
+problem = EnsembleProblem(decay, np.linspace(0.1, 2, 30)[:, None], np.array([1.0, 2.0]), ("x",), Doses.none(30))
+print(host().lanes, "+avx512" in host().features, *CpuBackend().solve_ensemble(problem, Tolerance()).values.ravel())
+"""
+
+
+def with_lanes(lanes: str) -> subprocess.CompletedProcess:
+    # The shared cache: each number of lanes compiles its loop once a machine.
+    environment = {n: v for n, v in os.environ.items() if n != "STROMA_CACHE"} | {"STROMA_LANES": lanes}
+    return subprocess.run([sys.executable, "-c", LANES], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("lanes", ["2", "4"])
+def test_fewer_lanes_give_the_same_answers(lanes: str) -> None:
+    if native.host().lanes < int(lanes):
+        pytest.skip("this machine has no such lanes")
+    words = with_lanes(lanes).stdout.split()
+    assert words[:2] == [lanes, "False"]
+    exact = np.exp(-np.linspace(0.1, 2, 30)[:, None] * np.array([1.0, 2.0])).ravel()
+    assert np.allclose([float(w) for w in words[2:]], exact, rtol=1e-5)
+
+
+def test_lanes_that_cannot_be_are_refused() -> None:
+    found = with_lanes("3")
+    assert found.returncode != 0 and "S021" in found.stderr

@@ -104,12 +104,22 @@ def test_a_flare_comes_on_the_same_day_in_every_arm(disease: Disease, people: Su
     assert flares([]) == flares([cells(), load_therapy("prednisone_taper")])
 
 
-def test_first_flares_come_at_their_hazard(disease: Disease) -> None:
-    many = np.arange(20_000)
+@pytest.mark.parametrize(("state", "hazard"), [("push", "flare_hazard"),
+                                               ("extrarenal_push", "extrarenal_flare_hazard")])
+def test_flares_come_again_and_again_at_their_hazard(disease: Disease, state: str, hazard: str) -> None:
+    """Numbers within five years are Poisson: mean and variance are hazard x years; the first comes as before."""
+    many, years = np.arange(20_000), 5.0
     crowd = Subjects(many, {"weight": np.full(many.size, 60.0)}, np.tile(disease.defaults, (many.size, 1)), {})
-    doses = arm_doses(disease, crowd, [], 11, 365.25)
-    share = (doses.amount.reshape(many.size, -1) > 0).mean()
-    assert share == pytest.approx(1 - np.exp(-disease.parameters["flare_hazard"].value), abs=0.01)
+    doses = arm_doses(disease, crowd, [], 11, 365.25 * years)
+    mine = (doses.amount > 0) & (doses.state == disease.model.states.index(state))
+    number = mine.reshape(many.size, -1).sum(axis=1)
+    want = disease.parameters[hazard].value * years
+    assert number.mean() == pytest.approx(want, abs=4 * np.sqrt(want / many.size))
+    assert number.var() == pytest.approx(want, rel=0.05)
+    assert (number == 0).mean() == pytest.approx(np.exp(-want), abs=0.015)
+    sooner = arm_doses(disease, crowd, [], 11, 365.25)
+    early = {(s, d) for s in range(50) for d, i, a in sooner.of(s) if a > 0}
+    assert early <= {(s, d) for s in range(50) for d, i, a in doses.of(s)}, "a longer trial moves no flare"
 
 
 def test_the_product_reaches_the_parameters(disease: Disease, people: Subjects) -> None:

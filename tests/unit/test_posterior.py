@@ -11,13 +11,13 @@ import pytest
 
 from stroma.calibration.fingerprint import data_hash
 from stroma.calibration.posterior import (
-    CURRENT,
     FILE,
     PRIORS,
     Posterior,
     choose_posterior,
-    file_before,
+    compact,
     load_posterior,
+    origin_file,
     save_posterior,
 )
 from stroma.disease import Disease, load_disease
@@ -160,6 +160,28 @@ def test_the_library_has_one_that_loads(tmp_path: Path) -> None:
     assert np.isfinite(found.scaled).all()
 
 
+def test_a_posterior_of_an_origin_is_small_and_comes_back(disease: Disease, posterior: Posterior) -> None:
+    small = compact(posterior, 1)
+    save_posterior(small, disease.folder, origin_file("before-2017-01-01"))
+    found = load_posterior(disease, origin_file("before-2017-01-01"))
+    assert found.content_hash == small.content_hash and np.array_equal(found.scaled, small.scaled)
+    assert np.allclose(found.scaled, posterior.scaled, rtol=1e-6)
+    with pytest.raises(StromaError, match=r"(?s)C020.*stroma validate --rebuild --disease sle"):
+        load_posterior(disease, origin_file("before-1999-01-01"))
+
+
+def test_a_thinned_posterior_keeps_its_weighted_means(disease: Disease, posterior: Posterior) -> None:
+    many = 6000
+    rng = np.random.default_rng(5)
+    whole = replace(posterior, scaled=rng.normal(size=(many, len(posterior.names))), group=np.arange(many),
+                    weights={p: rng.dirichlet(np.full(many, 2.0)) for p in PRIORS})
+    thin = compact(whole, 1)
+    assert thin.group.size == 2000
+    for p in PRIORS:
+        assert thin.weights[p].sum() == pytest.approx(1)
+        assert thin.weights[p] @ thin.scaled == pytest.approx(whole.weights[p] @ whole.scaled, abs=0.12)
+
+
 def test_the_fit_is_chosen_by_what_it_had_seen(disease: Disease, posterior: Posterior) -> None:
     def kept(date: str, name: str) -> Posterior:
         made = replace(posterior, manifest={**posterior.manifest, "fitted_before": date, "target_ids": [date]})
@@ -167,23 +189,25 @@ def test_the_fit_is_chosen_by_what_it_had_seen(disease: Disease, posterior: Post
         return made
 
     kept("2014-01-01", FILE)
-    early, middle = kept("2010-01-01", file_before("2010-06-01")), kept("2012-01-01", file_before("2012-01-01"))
+    early, middle = kept("2010-01-01", origin_file("before-2010-06-01")), kept("2012-01-01", origin_file("before-2012-01-01"))
     assert choose_posterior(disease).manifest["fitted_before"] == "2014-01-01"
     assert choose_posterior(disease, "before:2013-12-31").content_hash == middle.content_hash
     assert choose_posterior(disease, "before:2012-01-01").content_hash == middle.content_hash
     assert choose_posterior(disease, "before:2011-12-31").content_hash == early.content_hash
     assert choose_posterior(disease, "before:2030-01-01").manifest["fitted_before"] == "2014-01-01"
-    newest = kept("2026-01-01", CURRENT)
+    newest = kept("2026-01-01", origin_file("current"))
     assert choose_posterior(disease, "current").content_hash == newest.content_hash
 
 
 @pytest.mark.parametrize(("fit", "told"), [
-    ("before:2009-01-01", "calibrate sle --before 2009-01-01"), ("current", "before:2014-01-01"),
-    ("yesterday", "before:DATE"), ("before:2014", "before:DATE"), ("before:2014-13-01", "before:DATE")])
+    ("before:2009-01-01", "C040 there is: before:2014-01-01; make one: `stroma calibrate sle --before 2009-01-01`"),
+    ("current", "C040 there is: before:2014-01-01; make one: `stroma calibrate sle --before everything`"),
+    ("yesterday", "C022 `current` or `before:DATE`"), ("before:2014", "C022 `current` or `before:DATE`"),
+    ("before:2014-13-01", "C022 `current` or `before:DATE`")])
 def test_a_fit_that_is_not_there_names_those_that_are(disease: Disease, posterior: Posterior, fit: str,
                                                       told: str) -> None:
-    save_posterior(posterior, disease.folder)
+    save_posterior(replace(posterior, manifest={**posterior.manifest, "fitted_before": "2014-01-01"}), disease.folder)
     with pytest.raises(StromaError) as caught:
         choose_posterior(disease, fit)
     (found,) = caught.value.diagnostics
-    assert found.code == "C022" and told in found.hint
+    assert f"{found.code} {found.hint}".startswith(told)

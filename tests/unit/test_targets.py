@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stroma.calibration.targets import load_targets, require_fit_side
+from stroma.calibration.origin import require_fit_side
+from stroma.calibration.targets import load_targets
 from stroma.disease import load_disease
 from stroma.errors import StromaError
 

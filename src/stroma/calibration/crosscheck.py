@@ -14,26 +14,24 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import t as student_t
 
+from stroma.calibration.baselines import random_effects
 from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.fit import Calibration, Checkpoints, Settings, fit_background
-from stroma.calibration.likelihood import Likelihood, effect_scale
-from stroma.calibration.simulate import LATE_VISIT_DAY, VISIT_DAY, Draws, Progress, simulate_targets
+from stroma.calibration.likelihood import Likelihood
+from stroma.calibration.predictive import Sample, posterior_draws, predictive_sample
+from stroma.calibration.scores import LEVEL, central_interval, contains, interval_score
+from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
-from stroma.evidence.pooling import pool
 from stroma.library import library_root
 from stroma.population.subjects import effective_size
-from stroma.streams import generator
 from stroma.trial.rules import load_rules
 
 FILE = "background_check.csv"
-LEVEL = 0.90
-SAMPLES = 20_000
 MIN_DRAWS = 50.0
+MIN_OTHERS = 3
 LATE_DRAWS, LATE_SUBJECTS = 500, 100
 
 
@@ -77,12 +75,6 @@ class CheckedArm:
     draws: float
 
 
-def interval_score(low: float, high: float, observed: float, level: float = LEVEL) -> float:
-    """Return the interval score (Gneiting and Raftery 2007, JASA 102:359): width plus penalty for missing."""
-    miss = max(low - observed, 0.0) + max(observed - high, 0.0)
-    return high - low + 2.0 / (1.0 - level) * miss
-
-
 def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings, backend: Backend, work: Path,
                         progress: Progress | None = None) -> list[CheckedArm]:
     """Predict the disease's main outcome of each fitted control arm from all other trials.
@@ -108,9 +100,11 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
         if effective_size(weight) < MIN_DRAWS:
             draws, predicted, weight = _refit(disease, targets, trial, [t for _, t in own], settings, backend, work,
                                               progress)
-        others = [t for _, t in arms if t.trial != trial]
-        checked += [_check(disease, "loto", t, predicted[:, k], _spread(draws), weight / weight.sum(),
-                           _reference(others, t, settings.seed), settings.seed) for k, (_, t) in enumerate(own)]
+        for k, (_, t) in enumerate(own):
+            others = [o for _, o in arms if o.trial != trial and o.kind == t.kind]
+            reference = random_effects(others, t, settings.seed) if len(others) >= MIN_OTHERS else None
+            checked.append(_check(disease, "loto", t, predicted[:, k], _spread(draws), weight / weight.sum(),
+                                  reference, settings.seed))
     return checked
 
 
@@ -129,70 +123,35 @@ def _refit(disease: Disease, targets: Sequence[Target], trial: str, own: Sequenc
         if progress:
             progress(f"without {trial}: {stage}", done, total)
 
-    fitted = fit_background(disease, rest, settings, backend, kept, report)
+    fitted, _ = fit_background(disease, rest, settings, backend, kept, report)
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     left_out = kept.arrays("left_out", lambda: {"predicted": simulate_targets(
-        disease, own, rules, fitted.draws, settings.subjects, settings.seed, backend, VISIT_DAY, report)})
+        disease, own, rules, fitted.draws, settings.subjects, settings.seed, backend, report)})
     return fitted.draws, left_out["predicted"], fitted.weight
 
 
 def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], backend: Backend, seed: int,
                progress: Progress | None = None) -> list[CheckedArm]:
     """Predict control arms published after the fit, without fitting anything again."""
-    background = found.background
-    rng = generator(seed, "later control arms")
-    pick = rng.choice(background.draws.n, LATE_DRAWS, p=background.weight)
-    draws = Draws(background.draws.names, background.draws.scaled[pick])
-    own = [n for n in disease.uncertain if n not in draws.names]
-    cells = found.cells.draws
-    rest = cells.scaled[:LATE_DRAWS][:, [cells.names.index(n) for n in own]]
-    draws = Draws((*draws.names, *own), np.concatenate([draws.scaled, rest], axis=1))
+    draws = posterior_draws(found.posterior, "none", LATE_DRAWS, seed)
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
-    predicted = simulate_targets(disease, targets, rules, draws, LATE_SUBJECTS, seed, backend, LATE_VISIT_DAY, progress)
+    predicted = simulate_targets(disease, targets, rules, draws, LATE_SUBJECTS, seed, backend, progress)
     spread = _spread(draws)
     flat = np.full(draws.n, 1.0 / draws.n)
     return [_check(disease, "later", t, predicted[:, i], spread, flat, None, seed) for i, t in enumerate(targets)]
 
 
 def _check(disease: Disease, check: str, target: Target, predicted: NDArray[np.float64],
-           spread: NDArray[np.float64], weight: NDArray[np.float64], reference: NDArray[np.float64] | None,
-           seed: int) -> CheckedArm:
-    rng = generator(seed, f"{check}/{target.target_id}")
-    draw = rng.choice(weight.size, SAMPLES, p=weight)
-    effect = rng.standard_normal(SAMPLES) * spread[draw] * effect_scale(disease, target.kind, target.quantity)
-    latent = predicted[draw] + effect
-    sample, observed, unit = _published_scale(target, latent, rng)
-    q = np.quantile(sample, [0.05, 0.25, 0.5, 0.75, 0.95])
-    low, high = (np.nan, np.nan) if reference is None else tuple(np.quantile(reference, [0.05, 0.95]))
+           spread: NDArray[np.float64], weight: NDArray[np.float64], reference: Sample | None, seed: int) -> CheckedArm:
+    sample = predictive_sample(disease, target, predicted, spread, weight, seed, f"{check}/{target.target_id}")
+    observed, (low50, high50), (low90, high90) = (
+        sample.observed, central_interval(sample.values, 0.5), central_interval(sample.values, LEVEL))
+    low, high = (np.nan, np.nan) if reference is None else central_interval(reference.values, LEVEL)
     return CheckedArm(
-        check, target.trial, target.arm_label, target.outcome, target.day, target.n, target.n_assumed, unit,
-        observed, float(q[2]), float(q[1]), float(q[3]), float(q[0]), float(q[4]), bool(q[1] <= observed <= q[3]),
-        bool(q[0] <= observed <= q[4]), interval_score(q[0], q[4], observed), float(low), float(high),
+        check, target.trial, target.arm_label, target.outcome, target.day, target.n, target.n_assumed, sample.unit,
+        observed, float(np.median(sample.values)), low50, high50, low90, high90, contains(low50, high50, observed),
+        contains(low90, high90, observed), interval_score(low90, high90, observed), low, high,
         float("nan") if reference is None else interval_score(low, high, observed), effective_size(weight))
-
-
-def _published_scale(target: Target, latent: NDArray[np.float64],
-                     rng: np.random.Generator) -> tuple[NDArray[np.float64], float, str]:
-    """Add the arm's own sampling and return to the scale of the publication."""
-    if target.kind in ("proportion", "hazard"):
-        n = max(1, round(target.n))
-        return 100.0 * rng.binomial(n, expit(latent)) / n, 100.0 * target.observed, "%"
-    value = latent + rng.standard_normal(latent.size) * target.standard_error
-    if target.kind == "log_ratio":
-        return np.exp(value), float(np.exp(target.observed)), "ratio to baseline"
-    return value, target.observed, "change"
-
-
-def _reference(others: Sequence[Target], target: Target, seed: int) -> NDArray[np.float64]:
-    """Sample the random-effects prediction of a new arm of the target's size from the other trials' arms."""
-    n = np.array([t.n for t in others])
-    share = (np.array([t.observed for t in others]) * n + 0.5) / (n + 1.0)
-    pooled = pool(logit(share), 1.0 / (n * share * (1.0 - share)))
-    rng = generator(seed, f"reference/{target.target_id}")
-    scale = np.sqrt(pooled.tau2 + pooled.se**2)
-    latent = pooled.estimate + scale * student_t.rvs(len(others) - 2, size=SAMPLES, random_state=rng)
-    size = max(1, round(target.n))
-    return 100.0 * rng.binomial(size, expit(latent)) / size
 
 
 def save_checks(checked: Sequence[CheckedArm], folder: Path) -> Path:

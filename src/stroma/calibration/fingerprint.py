@@ -12,7 +12,8 @@ from stroma.disease import Disease
 from stroma.library import library_root
 
 # Results of a fit, words, and checks that no fit reads.
-_NOT_READ = frozenset({"background_check.csv", "expectations.csv"})
+_NOT_READ = frozenset({"background_check.csv", "coverage.csv", "expectations.csv", "mechanisms.csv",
+                       "validation_notes.csv"})
 _CODE = ("calibration", "engine", "kernel", "model", "population", "trial")
 
 
@@ -52,5 +53,5 @@ def fit_key(disease: Disease, targets: Sequence[Target], settings: str) -> str:
     """Return a key of everything that changes a fit: data, code, targets, settings."""
     digest = hashlib.sha256(f"{data_hash(disease)}/{code_hash()}/{settings}".encode())
     digest.update(repr([(t.target_id, t.kind, t.quantity, t.day, t.observed, t.standard_error, t.n, t.regimen,
-                         t.population, t.region, t.severity) for t in targets]).encode())
+                         t.population, t.region, t.severity, t.blinding, t.design) for t in targets]).encode())
     return digest.hexdigest()[:16]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from stroma import __version__
 from stroma.calibration.fingerprint import code_hash, data_hash, fit_key
-from stroma.calibration.likelihood import Likelihood, open_label_shift
+from stroma.calibration.likelihood import Likelihood, cells_spread, open_label_shift
+from stroma.calibration.origin import RETROSPECTIVE, Origin, fit_side, require_fit_side
 from stroma.calibration.posterior import PRIORS, Posterior, distinct_size
 from stroma.calibration.sampler import (
     Emulated,
@@ -21,18 +22,21 @@ from stroma.calibration.sampler import (
     explore,
     importance_weights,
 )
-from stroma.calibration.simulate import VISIT_DAY, Draws, Progress, simulate_targets
-from stroma.calibration.targets import Target, TargetList, load_targets, require_fit_side
+from stroma.calibration.simulate import Draws, Progress, simulate_targets
+from stroma.calibration.targets import Target, TargetList, load_targets
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
 from stroma.errors import fail
 from stroma.library import library_root
 from stroma.population.priors import centre, limits, log_prior, sample_prior
 from stroma.streams import generator
-from stroma.trial.rules import load_rules
+from stroma.trial.rules import ResponseRule, load_rules
 
 MIN_EFFECTIVE_SIZE = 100.0
 ENOUGH_EFFECTIVE_SIZE = 400.0
+# Batches of draws for the cells, until so many background draws count.
+ENOUGH_EFFECTIVE_CELLS = 200.0
+CELL_BATCHES = 10
 SCEPTICAL_MEDIAN = 0.2
 SCEPTICAL_SPREAD = 0.8
 CHAIN_STEPS = 4000
@@ -91,6 +95,20 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Simulated:
+    """Every draw simulated for a background fit, with its targets and the key of that fit."""
+
+    targets: tuple[Target, ...]
+    draws: Emulated
+    key: str
+
+    def of(self, targets: Sequence[Target]) -> Emulated:
+        """Return what was simulated for some of the targets."""
+        at = {t.target_id: i for i, t in enumerate(self.targets)}
+        return Emulated(self.draws.scaled, self.draws.predicted[:, [at[t.target_id] for t in targets]])
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What a calibration found: the posterior and the background round behind it."""
 
@@ -122,7 +140,8 @@ class Checkpoints:
 
 
 def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path,
-              progress: Progress | None = None, targets: TargetList | None = None) -> Calibration:
+              progress: Progress | None = None, targets: TargetList | None = None,
+              origin: Origin = RETROSPECTIVE, start: Simulated | None = None) -> Calibration:
     """Fit a disease's posterior.
 
     Parameters
@@ -136,20 +155,28 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
         Called with (stage, done, total).
     targets : TargetList, optional
         Instead of the library's own list (synthetic checks).
+    origin : Origin
+        What the fit may see.
+    start : Simulated, optional
+        What was simulated for more rows, this fit's among them; it replaces the first round. It trains the first
+        emulator and so says where to simulate; none of its published numbers enters the density.
 
     Raises
     ------
     StromaError
-        C010-C012 when a target of the validation side reaches the fit; C030 when the effective sample
+        C010-C012 when a target that the origin does not see reaches the fit; C030 when the effective sample
         size stays below 100.
     """
     listed = targets or load_targets(disease)
-    background, cells = listed.of("fit_background"), listed.of("fit_msc")
-    require_fit_side([*background, *cells])
-    kept = Checkpoints(work, fit_key(disease, [*background, *cells], settings.key()))
-    first = fit_background(disease, background, settings, backend, kept, progress)
-    second, log_bias = _fit_cells(disease, cells, first, settings, backend, kept, progress)
-    posterior = _posterior(disease, first, second, log_bias, listed, settings)
+    background, cells = fit_side(disease, listed, origin)
+    require_fit_side([*background, *cells], origin)
+    begun = settings.key() if start is None else f"{settings.key()}/from {start.key}"
+    kept = Checkpoints(work, fit_key(disease, background, begun))
+    near = start.of(background) if start else None
+    first, _ = fit_background(disease, background, settings, backend, kept, progress, origin, near)
+    kept = Checkpoints(work, fit_key(disease, [*background, *cells], begun))
+    second, log_bias = fit_cells(disease, cells, first, settings, backend, kept, progress)
+    posterior = _posterior(disease, first, second, log_bias, background, cells, listed, settings, origin)
     return Calibration(posterior, first, tuple(background), second, tuple(cells))
 
 
@@ -158,15 +185,26 @@ def _staged(progress: Progress | None, stage: str) -> Progress | None:
 
 
 def fit_background(disease: Disease, targets: Sequence[Target], settings: Settings, backend: Backend,
-                   kept: Checkpoints, progress: Progress | None) -> Round:
+                   kept: Checkpoints, progress: Progress | None, origin: Origin = RETROSPECTIVE,
+                   start: Emulated | None = None) -> tuple[Round, Emulated]:
     """Fit the background parameters to control arms, round by round until enough draws count.
+
+    Parameters
+    ----------
+    start : Emulated, optional
+        Draws and their predictions to begin with, instead of a first round of prior draws.
+
+    Returns
+    -------
+    Round, Emulated
+        The last round; every draw simulated.
 
     Raises
     ------
     StromaError
-        C010-C011 for targets of the validation side, C030 when the effective sample size stays below 100.
+        C010-C012 for targets that the origin does not see, C030 when the effective sample size stays below 100.
     """
-    require_fit_side(targets)
+    require_fit_side(targets, origin)
     names = disease.fitted_in("background")
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     spread_at = names.index("study_spread")
@@ -174,7 +212,7 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
 
     def simulate(scaled: NDArray[np.float64], label: str) -> NDArray[np.float64]:
         return simulate_targets(disease, targets, rules, Draws(names, scaled), settings.subjects, settings.seed,
-                                backend, VISIT_DAY, _staged(progress, label))
+                                backend, _staged(progress, label))
 
     def log_posterior(scaled: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         prior = log_prior(disease, names, scaled)
@@ -186,15 +224,18 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
         return {"scaled": points, "log_proposed": log_proposed,
                 "predicted": simulate(points, f"control arms, round {number + 1}")}
 
-    scaled = sample_prior(disease, names, settings.prior_draws, settings.seed)
-    first = kept.arrays("background_0", lambda: {"predicted": simulate(scaled, "control arms, round 1")})
-    near = Emulated(scaled, first["predicted"])
+    if start is None:
+        scaled = sample_prior(disease, names, settings.prior_draws, settings.seed)
+        first = kept.arrays("background_0", lambda: {"predicted": simulate(scaled, "control arms, round 1")})
+        start = Emulated(scaled, first["predicted"])
+    near = simulated = start
     found: Round | None = None
     for number in range(1, settings.rounds + 1):
         best = near.scaled[np.argsort(-log_posterior(near.scaled, near.emulator.predict(near.scaled)))]
         arrays = kept.arrays(f"background_{number}", partial(next_round, near.emulator, best, number))
         scaled = arrays["scaled"]
         near = near.joined(scaled, arrays["predicted"]) if number > 1 else Emulated(scaled, arrays["predicted"])
+        simulated = simulated.joined(scaled, arrays["predicted"])
         smooth = near.emulator.predict(scaled)
         weight, effective = importance_weights(log_posterior(scaled, smooth), arrays["log_proposed"])
         found = Round(Draws(names, scaled), smooth, np.arange(weight.size), weight, effective,
@@ -205,7 +246,7 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
     if found.effective < MIN_EFFECTIVE_SIZE:
         raise fail("C030", f"the background posterior has an effective sample size of {found.effective:.0f}, "
                            f"{MIN_EFFECTIVE_SIZE:.0f} are needed", hint="more --draws or --rounds", exit_code=3)
-    return found
+    return found, simulated
 
 
 def _propose(emulator: Emulator, log_posterior: Callable, best: NDArray[np.float64], settings: Settings,
@@ -215,70 +256,106 @@ def _propose(emulator: Emulator, log_posterior: Callable, best: NDArray[np.float
     def density(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.nan_to_num(log_posterior(x, emulator.predict(x)), nan=-np.inf)
 
-    chain = explore(density, best[:4 * best.shape[1]], CHAIN_STEPS, settings.seed + number)
+    distinct = best[np.sort(np.unique(best, axis=0, return_index=True)[1])]  # a move between equal walkers divides by 0
+    chain = explore(density, distinct[:4 * best.shape[1]], CHAIN_STEPS, settings.seed + number)
     points = chain[generator(settings.seed, f"proposal/{number}").choice(chain.shape[0], settings.draws)]
     return points, density(points)
 
 
-def _fit_cells(disease: Disease, targets: list[Target], first: Round, settings: Settings, backend: Backend,
-               kept: Checkpoints, progress: Progress | None) -> tuple[Round, dict[str, NDArray[np.float64]]]:
-    """Weigh draws of the background posterior with prior draws of the MSC parameters."""
+def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: Settings, backend: Backend,
+              kept: Checkpoints, progress: Progress | None) -> tuple[Round, dict[str, NDArray[np.float64]]]:
+    """Weigh draws of the background posterior with prior draws of the MSC parameters, until enough count.
+
+    Returns
+    -------
+    Round
+        All batches together.
+    dict of str to ndarray, shape (n_draw,)
+        Log likelihood with open-label bias (``current``) and without (``enthusiastic``).
+
+    Raises
+    ------
+    StromaError
+        C030 when fewer than 100 effective background draws count.
+    """
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
-    rng = generator(settings.seed, "background draws for cells")
-    position = (np.arange(settings.draws) + rng.random()) / settings.draws
-    pick = rng.permutation(np.searchsorted(np.cumsum(first.weight), position).clip(0, first.draws.n - 1))
     own = [n for n in disease.uncertain if n not in first.draws.names]
-    scaled = np.concatenate([first.draws.scaled[pick], sample_prior(disease, own, settings.draws, settings.seed + 1)],
-                            axis=1)
-    draws = Draws((*first.draws.names, *own), scaled)
-    predicted = kept.arrays("cells", lambda: {"predicted": simulate_targets(
-        disease, targets, rules, draws, settings.subjects, settings.seed, backend, VISIT_DAY,
-        _staged(progress, "MSC series"))})["predicted"]
-    log_bias = {"current": _cells_log_likelihood(disease, targets, draws, predicted, open_label=True),
-                "enthusiastic": _cells_log_likelihood(disease, targets, draws, predicted, open_label=False)}
-    weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
-    effective = distinct_size(weight, pick)
+    picks, parts, simulated = [], [], []
+    for batch in range(CELL_BATCHES):
+        rng = generator(settings.seed, "background draws for cells" + (f"/{batch}" if batch else ""))
+        position = (np.arange(settings.draws) + rng.random()) / settings.draws
+        picks.append(rng.permutation(np.searchsorted(np.cumsum(first.weight), position).clip(0, first.draws.n - 1)))
+        prior = sample_prior(disease, own, settings.draws, settings.seed + 1 + batch)
+        parts.append(np.concatenate([first.draws.scaled[picks[-1]], prior], axis=1))
+        drawn = Draws((*first.draws.names, *own), parts[-1])
+        make = partial(_simulated_cells, disease, targets, rules, drawn, settings, backend, progress)
+        simulated.append(kept.arrays(f"cells_{batch}", make)["predicted"])
+        pick, predicted = np.concatenate(picks), np.concatenate(simulated)
+        draws = Draws(drawn.names, np.concatenate(parts))
+        log_bias = {"current": _cells_log_likelihood(disease, targets, draws, predicted, open_label=True),
+                    "enthusiastic": _cells_log_likelihood(disease, targets, draws, predicted, open_label=False)}
+        weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
+        effective = distinct_size(weight, pick)
+        if effective >= ENOUGH_EFFECTIVE_CELLS:
+            break
     if effective < MIN_EFFECTIVE_SIZE:
         raise fail("C030", f"the MSC posterior rests on {effective:.0f} effective background draws, "
                            f"{MIN_EFFECTIVE_SIZE:.0f} are needed", hint="more --draws", exit_code=3)
     return Round(draws, predicted, pick, weight, effective, np.zeros(len(targets))), log_bias
 
 
+def _simulated_cells(disease: Disease, targets: list[Target], rules: Mapping[str, ResponseRule], draws: Draws,
+                     settings: Settings, backend: Backend, progress: Progress | None) -> dict[str, NDArray]:
+    return {"predicted": simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed, backend,
+                                          _staged(progress, "MSC series"))}
+
+
 def _cells_log_likelihood(disease: Disease, targets: list[Target], draws: Draws, predicted: NDArray[np.float64],
                           open_label: bool) -> NDArray[np.float64]:
+    """Return the log likelihood of the arms with cells; the series of one family count as much as ``independent``."""
     values = draws.natural(disease)
-    shift = np.zeros_like(predicted)
-    if open_label:
-        for i, target in enumerate(targets):
-            shift[:, i] = open_label_shift(disease, target.kind, target.quantity, values)
-    spread = np.full(draws.n, disease.parameters["series_spread"].value)
-    parts = Likelihood(disease, targets).by_trial(predicted, spread, shift)
-    return parts.sum(axis=1) * min(1.0, disease.config["msc_series"]["independent"] / parts.shape[1])
+    total = np.zeros(draws.n)
+    for family in dict.fromkeys(t.family for t in targets):
+        trials = list(dict.fromkeys(t.trial for t in targets if t.family == family))
+        share = min(1.0, disease.config["msc_series"]["independent"] / len(trials))
+        for trial in trials:
+            at = [i for i, t in enumerate(targets) if t.trial == trial]
+            own = [targets[i] for i in at]
+            shift = np.stack([open_label_shift(disease, t, values) for t in own], axis=1) if open_label else None
+            spread = cells_spread(disease, own[0], values)
+            total += share * Likelihood(disease, own).by_trial(predicted[:, at], spread, shift)[:, 0]
+    return total
 
 
 def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[str, NDArray[np.float64]],
-               listed: TargetList, settings: Settings) -> Posterior:
+               background: Sequence[Target], cells: Sequence[Target], listed: TargetList, settings: Settings,
+               origin: Origin) -> Posterior:
     amplitude = second.draws.scaled[:, second.draws.names.index(disease.amplitude)]
     sceptical = log_bias["current"] + _sceptical_ratio(disease, amplitude)
     logs = {"none": np.zeros(second.draws.n), "sceptical": sceptical, **log_bias}
     weights = {name: importance_weights(logs[name], np.zeros(second.draws.n))[0] for name in PRIORS}
-    fitted = {role: listed.of(role) for role in ("fit_background", "fit_msc")}
-    years = {role: max((t.year for t in found), default=0) for role, found in fitted.items()}
+    targets = [*background, *cells]
     manifest = {
         "disease": disease.disease_id, "stroma": __version__, "model_hash": disease.model.content_hash,
         "data_hash": data_hash(disease), "code_hash": code_hash(),
         "settings": settings.key(), "simulated": True,
-        "target_ids": [t.target_id for found in fitted.values() for t in found],
-        "background_fitted_before": f"{years['fit_background'] + 1}-01-01",
-        "msc_fitted_before": f"{years['fit_msc'] + 1}-01-01",
-        "fitted_before": f"{max(years.values()) + 1}-01-01",
-        "undated_targets": sorted({t.study_id for found in fitted.values() for t in found if not t.year}),
+        "target_ids": [t.target_id for t in targets],
+        "origin": {"label": origin.label, "before": origin.before, "without": sorted(origin.without)},
+        "background_fitted_before": _cut_off(background), "msc_fitted_before": _cut_off(cells),
+        "fitted_before": _cut_off(targets),
+        "undated_targets": sorted({t.study_id for t in targets if not t.year}),
         "excluded": [{"target_id": e.target_id, "reason": e.reason}
-                     for e in listed.excluded if e.role.startswith("fit")],
+                     for e in listed.excluded if e.role.startswith("fit") or not origin.split],
         "effective_size": {"background": round(first.effective, 1),
                            **{n: round(distinct_size(weights[n], second.group), 1) for n in PRIORS}},
     }
     return Posterior(second.draws.names, second.draws.scaled, second.group, weights, json.loads(json.dumps(manifest)))
+
+
+def _cut_off(targets: Sequence[Target]) -> str:
+    """Return the first day of the year after the last that was fitted; empty where nothing was."""
+    year = max((t.year for t in targets), default=0)
+    return f"{year + 1}-01-01" if year else ""
 
 
 def _sceptical_ratio(disease: Disease, scaled: NDArray[np.float64]) -> NDArray[np.float64]:

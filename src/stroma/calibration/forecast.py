@@ -15,6 +15,7 @@ from stroma.calibration.targets import Target, load_targets
 from stroma.calibration.what_if import Asked, compare, designs_of
 from stroma.disease import Disease, load_disease
 from stroma.engine.backends import backend as engine
+from stroma.engine.backends import watched
 from stroma.engine.ensemble import Backend
 from stroma.library import library_root
 from stroma.registry import find_record, read_record
@@ -114,7 +115,7 @@ def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Back
     StromaError
         T205, T208, T222 the design and its changes; C020-C022 the posterior; S051 failed subjects.
     """
-    sizes, machine = settings or Settings(), backend or engine("cpu")
+    sizes, machine = settings or Settings(), backend or watched(engine("cpu"))
     designs = designs_of(trial.designs[0], asked, trial.disease)
     solved = SolvedArms()
     found = predict_trial(trial.record, trial.title, trial.disease, trial.designs,

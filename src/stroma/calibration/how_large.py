@@ -14,6 +14,7 @@ from stroma.calibration.predict import Simulated, simulate_design, take_draws
 from stroma.calibration.prediction import ALPHA, Progress, Settings
 from stroma.calibration.summaries import clustered_error, is_open_label, replicate, share_error
 from stroma.engine.backends import backend as engine
+from stroma.engine.backends import watched
 from stroma.engine.ensemble import Backend
 from stroma.errors import Problems, fail
 from stroma.library import library_root
@@ -154,7 +155,7 @@ def how_large(trial: Trial, question: SizeQuestion, settings: Settings, backend:
     designs = _designs(planned, question)
     chosen = posterior or choose_posterior(trial.disease)
     drawn = take_draws(chosen, settings.draws, settings.seed)
-    found = simulate_design(trial.record, trial.disease, planned, drawn, (), settings, backend or engine("cpu"),
+    found = simulate_design(trial.record, trial.disease, planned, drawn, (), settings, backend or watched(engine("cpu")),
                             progress)
     sizes = []
     for number, design in enumerate(designs):

@@ -17,6 +17,9 @@ from stroma.disease import Disease
 
 # How far one logit of study effect moves a log ratio. Assumed: a logit of 0.5 moves a mean by about a quarter SD.
 LOG_RATIO_SCALE = 0.6
+# In a study blinded so, the patients do not know what they got.
+BLINDED = frozenset({"double_blind", "triple_blind", "single_blind", "double_blind_then_open"})
+CONTROLLED = frozenset({"rct", "controlled"})
 SHARES = frozenset({"proportion", "hazard"})
 
 
@@ -34,23 +37,46 @@ def effect_scale(disease: Disease, kind: str, quantity: str) -> float:
     return disease.measures[quantity].study_scale if kind == "change" else LOG_RATIO_SCALE
 
 
-def open_label_shift(disease: Disease, kind: str, quantity: str,
+def open_label_shift(disease: Disease, target: Target,
                      values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return how far knowing the treatment moves a statistic, shape (n_draw,): a bias of its own, or of responses.
+    """Return how far knowing that cells were given moves a target, shape (n_draw,).
+
+    Nothing where patients did not know; else the outcome's own bias, or that of responses.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray, shape (n_draw,)
+        Parameters on their natural scale.
+    """
+    if target.blinding in BLINDED:
+        return np.zeros_like(values["open_label_response"])
+    return open_label_bias(disease, target.kind, target.quantity, values)
+
+
+def open_label_bias(disease: Disease, kind: str, quantity: str,
+                    values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return how far a statistic moves where patients know their treatment, shape (n_draw,).
 
     Parameters
     ----------
     kind, quantity : str
-        As of a :class:`~stroma.calibration.targets.Target`.
-    values : mapping of str to ndarray, shape (n_draw,)
-        Parameters on their natural scale.
+        As of a target.
     """
+    response = values["open_label_response"]
     if kind in SHARES:
-        return values["open_label_response"]
+        return response
     measure = disease.measures[quantity]
     if measure.open_label:
         return values[measure.open_label]
-    return measure.improves * values["open_label_response"] * effect_scale(disease, kind, quantity)
+    return measure.improves * response * effect_scale(disease, kind, quantity)
+
+
+def cells_spread(disease: Disease, target: Target, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the between-study SD of an arm with cells: that of trials, or of uncontrolled series, shape (n_draw,)."""
+    spread = values["study_spread"]
+    if target.design in CONTROLLED:
+        return spread
+    return np.full_like(spread, disease.parameters["series_spread"].value)
 
 
 class Likelihood:

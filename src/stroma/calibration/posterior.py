@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from stroma.disease import Disease
 from stroma.errors import fail
 from stroma.population.priors import from_scale
 from stroma.population.subjects import effective_size
+from stroma.streams import generator
 
 GROUP = "background_draw"
 PRIORS = ("none", "sceptical", "current", "enthusiastic")
 FILE = "posterior.parquet"
-CURRENT = "posterior-current.parquet"
 BEFORE = "before:"
 
 
@@ -74,22 +74,42 @@ class Posterior:
         return from_scale(disease.parameters[name], self.scaled[:, self.names.index(name)])
 
 
-def file_before(date: str) -> str:
-    """Return the name of a posterior fitted to what was published before a date."""
-    return f"posterior-before-{date}.parquet"
+def compact(posterior: Posterior, seed: int, rows: int = 2000) -> Posterior:
+    """Return a posterior of no more than ``rows`` draws, in single precision.
+
+    Draws are taken from the mixture of the named priors, each prior's weights corrected for it.
+    """
+    if posterior.group.size <= rows:
+        pick, weights = np.arange(posterior.group.size), dict(posterior.weights)
+    else:
+        mixture = np.mean([posterior.weights[p] for p in PRIORS], axis=0)
+        position = (np.arange(rows) + generator(seed, "compact").random()) / rows
+        pick = np.searchsorted(np.cumsum(mixture), position).clip(0, mixture.size - 1)
+        weights = {p: posterior.weights[p][pick] / mixture[pick] for p in PRIORS}
+    single = posterior.scaled[pick].astype(np.float32).astype(np.float64)
+    return replace(posterior, scaled=single, group=posterior.group[pick],
+                   weights={p: w / w.sum() for p, w in weights.items()})
 
 
-def save_posterior(posterior: Posterior, folder: Path, name: str = FILE) -> Path:
-    """Write a posterior, by default the retrospective one, whole or not at all."""
+def origin_file(label: str) -> str:
+    """Return where, in a disease's folder, the posterior of an origin lies."""
+    return FILE if label == "retrospective" else f"posteriors/{label}.parquet"
+
+
+def save_posterior(posterior: Posterior, folder: Path, file: str = FILE) -> Path:
+    """Write a posterior, whole or not at all; draws that single precision holds exactly are stored so."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, NDArray] = {name: posterior.scaled[:, i] for i, name in enumerate(posterior.names)}
+    single = posterior.scaled.astype(np.float32)
+    stored = single if np.array_equal(single, posterior.scaled) else posterior.scaled
+    columns: dict[str, NDArray] = {name: stored[:, i] for i, name in enumerate(posterior.names)}
     columns[GROUP] = posterior.group
     columns |= {f"weight_{name}": posterior.weights[name] for name in PRIORS}
     manifest = dict(posterior.manifest) | {"hash": posterior.content_hash}
     table = pa.table(columns).replace_schema_metadata({"stroma": json.dumps(manifest, sort_keys=True)})
-    path = folder / name
+    path = folder / file
+    path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     pq.write_table(table, part, compression="zstd")
     part.replace(path)
@@ -108,45 +128,48 @@ def choose_posterior(disease: Disease, fit: str = "") -> Posterior:
     Raises
     ------
     StromaError
-        C020, C021 as :func:`load_posterior`; C022 for a choice that cannot be read or that no posterior meets.
+        C020, C021 as :func:`load_posterior`; C022 for a choice that cannot be read, C040 for one that no posterior
+        meets.
     """
     if not fit:
         return load_posterior(disease)
     if fit == "current":
-        if not (disease.folder / CURRENT).is_file():
-            raise fail("C022", f"no posterior of `{disease.disease_id}` is fitted to everything: {CURRENT} is missing",
-                       file=disease.folder, hint=_cut_offs(disease))
-        return load_posterior(disease, CURRENT)
+        if not (disease.folder / origin_file(fit)).is_file():
+            raise fail("C040", f"no posterior of `{disease.disease_id}` is fitted to everything",
+                       file=disease.folder / origin_file(fit),
+                       hint=f"{_cut_offs(disease)}; make one: `stroma calibrate {disease.disease_id} --before everything`")
+        return load_posterior(disease, origin_file(fit))
     last = fit.removeprefix(BEFORE)
-    if not fit.startswith(BEFORE) or not is_date(last):
+    if not fit.startswith(BEFORE) or not _is_date(last):
         raise fail("C022", f"`{fit}` names no fit", hint="`current` or `before:DATE`, for example `before:2014-01-01`")
     found = [p for p in _every(disease) if p.manifest["fitted_before"] <= last]
     if not found:
-        raise fail("C022", f"no posterior of `{disease.disease_id}` was fitted only to results before {last}",
+        raise fail("C040", f"no posterior of `{disease.disease_id}` was fitted only to results before {last}",
                    file=disease.folder,
                    hint=f"{_cut_offs(disease)}; make one: `stroma calibrate {disease.disease_id} --before {last}`")
     return max(found, key=lambda p: p.manifest["fitted_before"])
 
 
 def _every(disease: Disease) -> list[Posterior]:
-    return [load_posterior(disease, p.name) for p in sorted(disease.folder.glob("posterior*.parquet"))]
+    kept = sorted((disease.folder / "posteriors").glob("*.parquet"))
+    files = [*([FILE] if (disease.folder / FILE).is_file() else []), *(origin_file(p.stem) for p in kept)]
+    return [load_posterior(disease, file) for file in files]
 
 
 def _cut_offs(disease: Disease) -> str:
-    there = ", ".join(f"before:{p.manifest['fitted_before']}" for p in _every(disease))
+    there = ", ".join(sorted({f"{BEFORE}{p.manifest['fitted_before']}" for p in _every(disease)}))
     return f"there is: {there}" if there else "there is none"
 
 
-def is_date(text: str) -> bool:
-    """Return whether a text is a date as YYYY-MM-DD."""
+def _is_date(text: str) -> bool:
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
 
 
-def load_posterior(disease: Disease, name: str = FILE) -> Posterior:
-    """Read a posterior of a disease, by default the retrospective one.
+def load_posterior(disease: Disease, file: str = FILE) -> Posterior:
+    """Read a posterior of a disease: the retrospective one, or that of ``file`` in its folder.
 
     Raises
     ------
@@ -156,32 +179,33 @@ def load_posterior(disease: Disease, name: str = FILE) -> Posterior:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = disease.folder / name
+    path = disease.folder / file
+    hint = (f"run `stroma calibrate {disease.disease_id}`" if file == FILE
+            else f"run `stroma validate --rebuild --disease {disease.disease_id}`")
     if not path.is_file():
-        raise fail("C020", f"`{disease.disease_id}` has no posterior", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+        raise fail("C020", f"`{disease.disease_id}` has no posterior", file=path, hint=hint)
     try:
         table = pq.read_table(path)
         manifest = json.loads(table.schema.metadata[b"stroma"])
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise fail("C021", f"the posterior cannot be read: {error}", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`") from error
+                   hint=hint) from error
     lacking = sorted({GROUP, *(f"weight_{p}" for p in PRIORS)} - set(table.column_names))
     if lacking:
         raise fail("C021", f"the posterior has no column {', '.join(lacking)}", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+                   hint=hint)
     names = tuple(n for n in table.column_names if n != GROUP and not n.startswith("weight_"))
     if set(names) != set(disease.uncertain):
         moved = sorted(set(names) ^ set(disease.uncertain))
         raise fail("C021", f"the posterior was fitted for other parameters: {', '.join(moved)}", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+                   hint=hint)
     if manifest.get("model_hash") != disease.model.content_hash:
         raise fail("C021", f"the posterior was fitted with another model of `{disease.disease_id}`", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
-    scaled = np.stack([table[n].to_numpy() for n in names], axis=1)
+                   hint=hint)
+    scaled = np.stack([table[n].to_numpy().astype(np.float64) for n in names], axis=1)
     weights = {p: table[f"weight_{p}"].to_numpy() for p in PRIORS}
     found = Posterior(names, scaled, table[GROUP].to_numpy().astype(np.int64), weights, manifest)
     if found.content_hash != manifest.get("hash"):
         raise fail("C021", "the posterior does not match its own hash", file=path,
-                   hint=f"run `stroma calibrate {disease.disease_id}`")
+                   hint=hint)
     return found

@@ -33,6 +33,8 @@ from stroma.calibration.summaries import (
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.backends import backend as engine
+from stroma.engine.backends import watched
+from stroma.engine.delivered import worst
 from stroma.engine.ensemble import Backend
 from stroma.errors import fail
 from stroma.library import library_root
@@ -158,7 +160,7 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
     published : sequence of Target
         Results to show beside the forecast; never fitted.
     backend : Backend, optional
-        The engine; ``cpu`` by default.
+        The engine; ``cpu``, its accuracy watched, by default.
     progress : callable, optional
         Called with (stage, done, total).
     files : sequence of Path
@@ -173,8 +175,8 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
     """
     planned = designs[0]
     drawn = take_draws(posterior, settings.draws, settings.seed)
-    found = simulate_design(record, disease, planned, drawn, published, settings, backend or engine("cpu"), progress,
-                            solved)
+    found = simulate_design(record, disease, planned, drawn, published, settings,
+                            backend or watched(engine("cpu")), progress, solved)
     outcomes: list[OutcomeForecast] = []
     for design in designs:  # a result belongs to the trial as conducted
         outcomes += found.outcomes(design, published if design is designs[-1] else [], settings)
@@ -189,7 +191,8 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
         ", ".join(sorted({t.study_id for t in published})), dose_given,
         (*planned.notes, *notes,
          *(f"entry criterion `{c.words}` is not simulated and excludes nobody" for c in unapplied),
-         *([OPEN_LABEL] if any(is_open_label(planned, a) for a in planned.arms) else [])), tuple(files))
+         *([OPEN_LABEL] if any(is_open_label(planned, a) for a in planned.arms) else [])),
+        worst(p.checked for p in pools), tuple(files))
 
 
 def _units() -> dict[str, str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stroma.calibration.posterior import Posterior
 from stroma.disease import Disease
+from stroma.engine.delivered import DeliveredError
 from stroma.trial.design import TrialDesign
 from stroma.trial.ready import Claim
 
@@ -202,6 +203,7 @@ class Forecast:
     published: str
     dose_given: bool
     notes: tuple[str, ...]
+    checked: DeliveredError | None
     files: tuple[Path, ...] = ()
     scenarios: tuple[ScenarioForecast, ...] = ()
 

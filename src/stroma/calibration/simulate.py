@@ -27,7 +27,9 @@ from stroma.trial.pool import YEAR, solve_pool
 from stroma.trial.rules import ResponseRule
 
 VISIT_DAY = np.array([0.0, 30, 90, 168, 180, 270, 365])
-LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840])
+LATE_VISIT_DAY = np.array([0.0, 30, 60, 90, 120, 168, 180, 270, 365, 450, 532, 630, 728, 840, 1095, 1460, 1826])
+# A target further than this from every visit of the grid gets a visit of its own.
+NEAR_DAY = 4.0
 # Loose enough to be fast, tight enough that the error is far below the noise of a visit.
 TOLERANCE = Tolerance(relative=1e-4, absolute=1e-7)
 Progress = Callable[[str, int, int], None]
@@ -71,16 +73,24 @@ def people_of(disease: Disease, draws: Draws, per_draw: int, population: str, re
     return build_subjects(disease, covariates, values, seed, slot, terms)
 
 
-def regimen(disease: Disease, code: str) -> list[Therapy]:
-    """Return the therapies behind a therapy code; cells get the usual dose of the published series."""
+def regimen(disease: Disease, code: str, dose: CellDose | None = None) -> list[Therapy]:
+    """Return the therapies behind a therapy code; cells get the arm's dose, else the usual one of the series."""
     found = [load_therapy(t) for t in disease.regimens[code]["therapies"]]
-    usual = CellDose(float(disease.config["msc_series"]["cells_per_kg"]), True)
-    return [t.with_dose(usual) if t.kind == "cells" else t for t in found]
+    given = dose or CellDose(float(disease.config["msc_series"]["cells_per_kg"]), True)
+    return [t.with_dose(given) if t.kind == "cells" else t for t in found]
+
+
+def visits_of(targets: Sequence[Target]) -> NDArray[np.float64]:
+    """Return the visits at which an arm is seen: a grid as long as its targets need, and days far from that grid."""
+    days = np.array([t.day for t in targets])
+    grid = VISIT_DAY if days.max() <= VISIT_DAY[-1] + NEAR_DAY else LATE_VISIT_DAY
+    far = days[np.abs(days[:, None] - grid).min(axis=1) > NEAR_DAY]
+    return np.union1d(grid, far)
 
 
 def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping[str, ResponseRule], draws: Draws,
-                     per_draw: int, seed: int, backend: Backend, visit_day: NDArray[np.float64],
-                     progress: Progress | None = None, chunk: int = 20_000) -> NDArray[np.float64]:
+                     per_draw: int, seed: int, backend: Backend, progress: Progress | None = None,
+                     chunk: int = 20_000) -> NDArray[np.float64]:
     """Return the predicted statistic of every draw and target, on the scale of the likelihood.
 
     Parameters
@@ -88,8 +98,6 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
     draws : Draws
     per_draw : int
         Subjects a draw.
-    visit_day : ndarray
-        Visits to simulate; a target is read at the visit nearest its day.
     progress : callable, optional
         Called with (stage, done, total).
     chunk : int
@@ -101,20 +109,21 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
         Logit of a share (also of a hazard target), mean change, or log ratio.
     """
     out = np.full((draws.n, len(targets)), np.nan)
-    arms: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    arms: dict[tuple[str, str, str, CellDose | None], list[int]] = defaultdict(list)
     for i, target in enumerate(targets):
         if target.kind == "hazard":
             hazard = draws.natural(disease)[disease.config["flare_hazard"]]
             out[:, i] = logit(np.clip(1.0 - np.exp(-hazard * target.day / YEAR), 1e-4, 1 - 1e-4))
         else:
-            arms[target.regimen, target.population, target.region].append(i)
+            arms[target.regimen, target.population, target.region, target.dose].append(i)
     step = max(1, chunk // per_draw)
     total, done = len(arms) * draws.n, 0
-    for (code, population, region), members in arms.items():
+    for (code, population, region, dose), members in arms.items():
+        visit_day = visits_of([targets[i] for i in members])
         for first in range(0, draws.n, step):
             part = Draws(draws.names, draws.scaled[first:first + step])
             people = people_of(disease, part, per_draw, population, region, seed, first)
-            pool = solve_pool(disease, people, regimen(disease, code), visit_day, seed, backend, TOLERANCE)
+            pool = solve_pool(disease, people, regimen(disease, code, dose), visit_day, seed, backend, TOLERANCE)
             seen = observe(disease, pool, seed)
             for i in members:
                 out[first:first + part.n, i] = statistic(disease, targets[i], seen, visit_day, rules, per_draw,

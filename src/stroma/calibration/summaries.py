@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroma.calibration.arm_pools import RESCUE, ArmPool, cells_arm, control_arm
-from stroma.calibration.likelihood import effect_scale, open_label_shift
+from stroma.calibration.likelihood import effect_scale, open_label_bias
 from stroma.calibration.posterior import distinct_size
 from stroma.calibration.prediction import ALPHA, Band, OutcomeForecast, PriorForecast, Settings
 from stroma.calibration.targets import Target
@@ -63,7 +63,7 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
         effect = deviation * pool.study_spread[trials.draw] * (
             0.0 if share else effect_scale(disease, kind, quantity))
         for i, arm in enumerate(design.arms):
-            shift = open_label_shift(disease, kind, quantity, values) if is_open_label(design, arm) else None
+            shift = open_label_bias(disease, kind, quantity, values) if is_open_label(design, arm) else None
             if share:
                 failure = RESCUE if quantity == primary.rule_id else None
                 cumulative = rules[quantity].kind != AT_VISIT

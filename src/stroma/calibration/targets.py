@@ -1,28 +1,24 @@
-"""Published numbers as calibration targets, each with its rule, its patients and its side of the split.
-
-A validation row that reaches a fit is an error by construction: :func:`require_fit_side` stands at the
-door of every fit.
-"""
+"""Published numbers as calibration targets, each with its rule, its patients and its side of the split."""
 
 from __future__ import annotations
 
 import csv
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stroma.disease import Disease
 from stroma.errors import Problems
 from stroma.library import library_root
 from stroma.tables import Column, Row, read_table
+from stroma.therapy import CellDose
 from stroma.trial.rules import ResponseRule, load_rules
 
 FIT_ROLES = frozenset({"fit_background", "fit_msc"})
 ROLES = FIT_ROLES | {"validate_background", "validate_msc"}
-LAST_FIT_YEAR = 2013
 
+WEEK = 7.0
 _TEXT, _NUMBER = Column(), Column("number")
 _COLUMNS = {
     "role": Column(required=True, allowed=frozenset(ROLES)), "study_id": Column(required=True),
@@ -58,7 +54,11 @@ class Target:
     severity : float or None
         Mean of the disease's severity at entry, as published for the arm.
     year : int
-        Year of publication.
+        Year of publication; 0 where nobody states it.
+    blinding, design : str
+        Of the study, as in ``studies.csv``.
+    dose : CellDose or None
+        Of the arm, as in ``arms.csv``; None where the report gives no single dose.
     """
 
     target_id: str
@@ -83,6 +83,9 @@ class Target:
     split: str
     file: Path
     line: int
+    blinding: str = "not_stated"
+    design: str = ""
+    dose: CellDose | None = None
 
 
 @dataclass(frozen=True)
@@ -106,61 +109,14 @@ class TargetList:
         """Return the targets of some roles, in table order."""
         return [t for t in self.targets if t.role in roles]
 
-    def before(self, date: str) -> TargetList:
-        """Return the list as it stood at a date: only what was surely published before it, by year.
-
-        Parameters
-        ----------
-        date : str
-            YYYY-MM-DD. A result of the year of the date counts as later, one without a year too.
-
-        Raises
-        ------
-        StromaError
-            C013 when a stage of the fit is left without any target.
-        """
-        late = [t for t in self.targets if not t.year or f"{t.year + 1}-01-01" > date]
-        kept = TargetList(tuple(t for t in self.targets if t not in late), (*self.excluded, *(
-            Excluded(t.target_id, f"not surely published before {date}", t.role, t.line) for t in late)))
-        problems = Problems()
-        for role in sorted(FIT_ROLES):
-            if not kept.of(role):
-                first = min((t.year for t in self.of(role) if t.year), default=0)
-                problems.add("C013", f"nothing to fit ({role}) was published before {date}",
-                             hint=f"the first such result is of {first}: choose {first + 1}-01-01 or later")
-        problems.raise_if_any()
-        return kept
-
 
 @dataclass(frozen=True)
 class _Study:
     year: int
     family: str
     split: str
-
-
-def require_fit_side(targets: Sequence[Target]) -> None:
-    """Refuse a fit that touches the validation side.
-
-    Raises
-    ------
-    StromaError
-        C010 for a row of a validation role, C011 for a control arm published after 2013 or in no known year,
-        C012 for a study whose cohort family is not on the fit side; all at once.
-    """
-    problems = Problems()
-    for t in targets:
-        if t.role not in FIT_ROLES:
-            problems.add("C010", f"`{t.target_id}` is on the validation side ({t.role}) and cannot be fitted",
-                         file=t.file, line=t.line)
-        elif t.role == "fit_background" and not 0 < t.year <= LAST_FIT_YEAR:
-            when = f"was published in {t.year}" if t.year else "has no known year of publication"
-            problems.add("C011", f"`{t.target_id}` {when}; control arms up to {LAST_FIT_YEAR} are fitted",
-                         file=t.file, line=t.line)
-        elif t.split != "fit":
-            problems.add("C012", f"`{t.target_id}` belongs to a family on the {t.split} side of the split",
-                         file=t.file, line=t.line)
-    problems.raise_if_any()
+    blinding: str
+    design: str
 
 
 def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
@@ -173,7 +129,7 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
     """
     root = library or library_root()
     rules = load_rules(root / "evidence" / "response_rules.csv")
-    studies = _studies(root)
+    studies, doses = _studies(root), _doses(root)
     severities = dict.fromkeys(disease.config["severity"]["columns"], _NUMBER)
     rows = read_table(disease.folder / "targets.csv", _COLUMNS | severities, "C001")
     problems = Problems()
@@ -186,7 +142,7 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
             continue
         found = _target(row, studies[row.text("study_id")], rules, baselines.get(_series(row)), disease)
         if isinstance(found, Target):
-            targets.append(found)
+            targets.append(replace(found, dose=doses.get((found.study_id, found.arm_label))))
         else:
             excluded.append(Excluded(_target_id(row), found, row.text("role"), row.line))
     problems.raise_if_any()
@@ -195,8 +151,24 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
 
 def _studies(root: Path) -> dict[str, _Study]:
     with (root / "evidence" / "studies.csv").open(encoding="utf-8", newline="") as stream:
-        return {r["study_id"]: _Study(int(r["published_year"] or 0), r["cohort_family"] or r["study_id"], r["split"])
+        return {r["study_id"]: _Study(int(r["published_year"] or 0), r["cohort_family"] or r["study_id"], r["split"],
+                                 r["blinding"], r["design"])
                 for r in csv.DictReader(stream)}
+
+
+def _doses(root: Path) -> dict[tuple[str, str], CellDose]:
+    """Return the cells of every arm whose report gives one dose; infusions without an interval are a week apart."""
+    found = {}
+    with (root / "evidence" / "arms.csv").open(encoding="utf-8", newline="") as stream:
+        for r in csv.DictReader(stream):
+            try:
+                amount, count, gap = float(r["dose_value"]), int(r["n_doses"] or 1), float(r["interval_days"] or WEEK)
+            except ValueError:  # a range, or no number
+                continue
+            if r["dose_unit"] in ("cells", "cells_per_kg"):
+                found[r["study_id"], r["arm_label"]] = CellDose(
+                    amount, r["dose_unit"] == "cells_per_kg", tuple(gap * i for i in range(count)))
+    return found
 
 
 def _series(row: Row) -> tuple[str, ...]:
@@ -237,7 +209,8 @@ def _target(row: Row, study: _Study, rules: dict[str, ResponseRule], baseline: R
               "arm_label": row.text("arm_label"), "outcome": row.text("outcome"), "day": day,
               "n": n, "n_assumed": assumed, "regimen": regimen, "population": row.text("population"),
               "region": disease.region(row.text("region")), "severity": next(filter(None, severities), None),
-              "role": row.text("role"), "year": study.year, "split": study.split, "file": row.file, "line": row.line}
+              "role": row.text("role"), "year": study.year, "split": study.split, "file": row.file, "line": row.line,
+              "blinding": study.blinding, "design": study.design}
     if row.text("statistic") in ("proportion", "count"):
         if rule not in rules:
             return "a share without a response rule"

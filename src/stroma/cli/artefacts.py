@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stroma.errors import EXIT_ENVIRONMENT, fail
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 240
 
 
-def print_json(value: Mapping) -> None:
-    """Print one JSON object on stdout; a missing number is ``null``, printed floats round-trip."""
+def print_json(value: Mapping | Sequence) -> None:
+    """Print one JSON object or array on stdout; a missing number is ``null``, printed floats round-trip."""
     json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
 
@@ -43,6 +43,28 @@ def print_table(table: Table) -> None:
     if not console.is_terminal:
         console = Console(width=PIPED_WIDTH)
     console.print(table)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool = False) -> None:
+    """Print rows with the same keys on stdout, as JSON or as aligned columns."""
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        return
+    cells = [list(rows[0]), *([cell_text(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    for line in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def cell_text(value: object) -> str:
+    """Return a value as a cell shows it: nothing for None, six digits of a number, ``;`` between several."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ";".join(str(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def say(words: str) -> None:

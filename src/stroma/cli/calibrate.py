@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stroma.cli.artefacts import print_json, say
 from stroma.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from stroma.calibration.fit import Settings
+    from stroma.disease import Disease
+    from stroma.engine.ensemble import Backend
 
 
 def calibrate(
@@ -19,51 +26,64 @@ def calibrate(
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same posterior.", min=0)] = 1,
     workers: Annotated[int | None, typer.Option("--workers", help="Threads; the answer does not depend on it.",
                                                 min=1)] = None,
-    before: Annotated[str, typer.Option("--before", help="Fit only what was published before a date (YYYY-MM-DD), "
-                                                         "into a posterior beside the library's.")] = "",
+    before: Annotated[str, typer.Option("--before", metavar="YYYY-MM-DD", help=(
+        "Instead, fit every result published in earlier years, cohort families whole (`everything`: no cut-off), "
+        "and keep that posterior for `stroma validate`."))] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object.")] = False,
 ) -> None:
     """Fit control arms published to 2013, then the MSC series; write posterior and background check.
-
-    With --before the background check is left out; use the result with `stroma forecast --fit before:DATE`.
 
     An interrupted run goes on where it stopped.
 
     Raises
     ------
     StromaError
-        D001-D004, C001, C010-C013, C022 a date that cannot be read, C030.
+        D001-D004, C001, C010-C012, C030, E106.
     """
     from stroma.calibration.crosscheck import later_arms, leave_one_trial_out, save_checks
     from stroma.calibration.fit import Settings
     from stroma.calibration.fit import calibrate as fit
-    from stroma.calibration.posterior import FILE, file_before, is_date, save_posterior
+    from stroma.calibration.posterior import save_posterior
     from stroma.calibration.targets import load_targets
     from stroma.disease import load_disease
     from stroma.engine.cpu import CpuBackend
-    from stroma.errors import fail
     from stroma.kernel.native import cache_folder
 
     loaded = load_disease(disease)
-    if before and not is_date(before):
-        raise fail("C022", f"`--before {before}` is not a date", hint="write YYYY-MM-DD, for example 2011-01-01")
-    listed = load_targets(loaded).before(before) if before else load_targets(loaded)
     engine = CpuBackend(workers)
     work = cache_folder() / "calibration"
+    settings = Settings(prior_draws, draws, subjects, rounds, seed)
+    if before:
+        manifest = _at_origin(loaded, before, settings, engine, work)
+        if as_json:
+            print_json(manifest)
+        return
     with progress_bar(f"calibrate {disease}") as report:
-        settings = Settings(prior_draws, draws, subjects, rounds, seed)
-        found = fit(loaded, engine, settings, work, report, listed)
-        left_out, later = [], []
-        if not before:
-            left_out = leave_one_trial_out(loaded, found, settings, engine, work, report)
-            later = later_arms(loaded, found, listed.of("validate_background"), engine, seed, report)
-    path = save_posterior(found.posterior, loaded.folder, file_before(before) if before else FILE)
+        found = fit(loaded, engine, settings, work, report)
+        left_out = leave_one_trial_out(loaded, found, settings, engine, work, report)
+        later = later_arms(loaded, found, load_targets(loaded).of("validate_background"), engine, seed, report)
+    path = save_posterior(found.posterior, loaded.folder)
+    table = save_checks([*left_out, *later], loaded.folder)
     say(f"posterior {found.posterior.content_hash} of {len(found.posterior.manifest['target_ids'])} targets: {path}")
     say(f"effective draws: background {found.background.effective:.0f}, cells {found.posterior.effective_size():.0f}")
-    if not before:
-        table = save_checks([*left_out, *later], loaded.folder)
-        say("left-out control arms inside their 90 % interval: "
-            f"{sum(a.inside_90 for a in left_out)} of {len(left_out)}; later control-arm outcomes: "
-            f"{sum(a.inside_90 for a in later)} of {len(later)}: {table}")
+    say(f"left-out control arms inside their 90 % interval: {sum(a.inside_90 for a in left_out)} of {len(left_out)}; "
+        f"later control-arm outcomes: {sum(a.inside_90 for a in later)} of {len(later)}: {table}")
     if as_json:
         print_json(dict(found.posterior.manifest) | {"hash": found.posterior.content_hash})
+
+
+def _at_origin(disease: Disease, before: str, settings: Settings, engine: Backend, work: Path) -> Mapping:
+    """Fit and keep the posterior before a date; return its manifest with its hash."""
+    from stroma.calibration.origin import EVERYTHING, rolling_origin
+    from stroma.calibration.posterior import origin_file, save_posterior
+    from stroma.calibration.targets import load_targets
+    from stroma.evidence.store import parse_day
+    from stroma.validation.rebuild import fit_origin
+
+    listed = load_targets(disease)
+    origin = EVERYTHING if before == "everything" else rolling_origin(parse_day(before).year, listed.targets)
+    with progress_bar(f"calibrate {disease.disease_id} {origin.label}") as report:
+        posterior = fit_origin(disease, listed, origin, settings, engine, work, report)
+    path = save_posterior(posterior, disease.folder, origin_file(origin.label))
+    say(f"posterior {posterior.content_hash} of {len(posterior.manifest['target_ids'])} targets: {path}")
+    return dict(posterior.manifest) | {"hash": posterior.content_hash}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from stroma.cli.artefacts import cell_text, print_json, print_rows, say
 from stroma.cli.evidence_pool import forest_command, funnel_command, pool_command
 
 app = typer.Typer(no_args_is_help=True, help="What was published: studies, results, registrations.")
@@ -41,7 +40,7 @@ def list_command(
 
     rows = list_studies(_load(as_of), StudyFilter(disease, kind, design, split, outcome))
     print_rows(rows, as_json)
-    _say(f"{len(rows)} studies")
+    say(f"{len(rows)} studies")
 
 
 @app.command("show")
@@ -92,15 +91,18 @@ def import_command(
 
     _, mapped = import_record(file, library_root(), not dry_run)
     _print_nested(mapped_as_dict(mapped), as_json)
-    _say("checked, nothing written" if dry_run else "1 registration stored")
+    say("checked, nothing written" if dry_run else "1 registration stored")
 
 
 @app.command("check")
-def check_command(as_json: Json = False) -> None:
-    """Apply every check to the store; problems are told with file and line."""
+def check_command(as_of: AsOf = "", as_json: Json = False) -> None:
+    """Apply every check to the whole store; problems are told with file and line."""
     from stroma.evidence.checks import check_evidence
+    from stroma.evidence.store import parse_day, published_by
 
     evidence = check_evidence()
+    if as_of:
+        evidence = published_by(evidence, parse_day(as_of))
     print_rows(
         [
             {
@@ -124,7 +126,7 @@ def export_command(outcome: Outcome = "", disease: Disease = "", as_of: AsOf = "
         print_rows(rows, True)
     else:
         write_export(rows, sys.stdout)
-    _say(f"{len(rows)} results")
+    say(f"{len(rows)} results")
 
 
 @app.command("diff")
@@ -140,7 +142,7 @@ def diff_command(
 
     tables = compare(_store_or_date(before), _store_or_date(after))
     if as_json:
-        _print_json([asdict(table) for table in tables])
+        print_json([asdict(table) for table in tables])
         return
     for table in tables:
         for sign, names in (("+", table.added), ("-", table.removed)):
@@ -148,7 +150,7 @@ def diff_command(
                 typer.echo(f"{sign} {table.table}  {name}")
         for change in table.changed:
             typer.echo(f"~ {table.table}  {change.name}  {change.field}: {change.before} -> {change.after}")
-        _say(
+        say(
             f"{table.table}: {len(table.added)} added, {len(table.removed)} removed, {len(table.changed)} cells changed"
         )
 
@@ -156,7 +158,7 @@ def diff_command(
 @app.command("safety")
 def safety_command(
     category: Annotated[str, typer.Argument(help="death, infection, serious_adverse_event ...")] = "",
-    treatment: Annotated[str, typer.Option(help="msc, background, active, hsc ...")] = "msc",
+    treatment: Annotated[str, typer.Option(help="msc, not_expanded, cell_free, hsc, active or background.")] = "msc",
     by: Annotated[str, typer.Option(help="disease, route, cell_source, donor or all.")] = "disease",
     arms: Annotated[bool, typer.Option("--arms", help="The counts arm by arm, not pooled.")] = False,
     as_of: AsOf = "",
@@ -170,9 +172,9 @@ def safety_command(
     for name in [category] if category else CATEGORIES:
         found = safety_counts(evidence, name, (treatment,))
         if not found.counts:
-            _say(f"{name}: no study in the store reports it")
+            say(f"{name}: no study in the store reports it")
         elif found.left_out:
-            _say(f"{name}: {len(found.left_out)} rows give no count")
+            say(f"{name}: {len(found.left_out)} rows give no count")
         rows += (
             [_arm_line(count) for count in found.counts]
             if arms
@@ -212,7 +214,7 @@ def _rate_line(rate: Any) -> dict[str, Any]:
         "predicted_low": low,
         "predicted_high": high,
         "tau2": None if pooled.tau2 != pooled.tau2 else pooled.tau2,
-        "days": f"{_text(rate.shortest_day)} to {_text(rate.longest_day)}",
+        "days": "" if rate.shortest_day is None else f"{rate.shortest_day:g} to {rate.longest_day:g}",
         "notes": "; ".join(rate.notes),
     }
 
@@ -226,7 +228,7 @@ def registry_command(as_of: AsOf = "", as_json: Json = False) -> None:
 
     rows = [{**asdict(row), "diseases": ";".join(row.diseases)} for row in unreported(_load(as_of))]
     print_rows(rows, as_json)
-    _say(f"{len(rows)} registrations without a report")
+    say(f"{len(rows)} registrations without a report")
 
 
 @app.command("coverage")
@@ -244,41 +246,23 @@ def _load(as_of: str) -> Any:
 
 
 def _store_or_date(text: str) -> Any:
+    from stroma.errors import fail
     from stroma.evidence.store import load_evidence
 
+    if "/" in text and not Path(text).is_dir():
+        raise fail("E106", f"no folder `{text}`", hint="name a library folder, or a date as in 2013-06", exit_code=2)
     return load_evidence(Path(text)) if text and Path(text).is_dir() else _load(text)
-
-
-def _say(words: str) -> None:
-    typer.echo(words, err=True)
 
 
 def _print_added(rows: dict[str, int], dry_run: bool, as_json: bool) -> None:
     print_rows([{"table": table, "rows": number} for table, number in rows.items()], as_json)
-    _say("checked, nothing written" if dry_run else "stored")
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
-
-
-def print_rows(rows: Sequence[dict[str, Any]], as_json: bool = False) -> None:
-    """Print rows as JSON or as aligned columns."""
-    if as_json:
-        _print_json(list(rows))
-        return
-    if not rows:
-        return
-    cells = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    for line in cells:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    say("checked, nothing written" if dry_run else "stored")
 
 
 def _print_nested(value: dict[str, Any], as_json: bool) -> None:
     """Print a nested answer as JSON or as headed lists."""
     if as_json:
-        _print_json(value)
+        print_json(value)
         return
     for name, part in value.items():
         if isinstance(part, list) and part and isinstance(part[0], dict):
@@ -290,18 +274,13 @@ def _print_nested(value: dict[str, Any], as_json: bool) -> None:
                 ],
                 False,
             )
+        elif isinstance(part, dict) and any(isinstance(cell, dict) for cell in part.values()):
+            typer.echo("")
+            _print_nested(part, False)
         elif isinstance(part, dict):
             typer.echo(f"\n{name}" if name != next(iter(value)) else name)
             for key, cell in part.items():
                 if cell not in ("", None, []):
-                    typer.echo(f"  {key}: {_text(cell)}")
+                    typer.echo(f"  {key}: {cell_text(cell)}")
         elif part not in ("", None, []):
-            typer.echo(f"\n{name}: {_text(part)}")
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ";".join(str(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+            typer.echo(f"\n{name}: {cell_text(part)}")

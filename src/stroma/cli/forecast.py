@@ -64,6 +64,7 @@ def forecast(
     from stroma.calibration.forecast import forecast_trial, read_registered
     from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
+    from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
     from stroma.trial.dose import parse_dose
 
@@ -72,7 +73,7 @@ def forecast(
     def run(report: Report) -> Forecast:
         trial: Trial = read_registered(record, given)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
-        return forecast_trial(trial, Settings(draws, subjects, trials, seed), CpuBackend(workers), report, asked,
+        return forecast_trial(trial, Settings(draws, subjects, trials, seed), watched(CpuBackend(workers)), report, asked,
                               choose_posterior(trial.disease, fit))
 
     _hand_over(f"forecast {record}", run, out, as_json)
@@ -102,12 +103,13 @@ def predict(
     from stroma.calibration.forecast import forecast_trial, read_own
     from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
+    from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
 
     def run(report: Report) -> Forecast:
         trial = read_own(study)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
-        return forecast_trial(trial, Settings(draws, subjects, trials, seed), CpuBackend(workers), report, asked,
+        return forecast_trial(trial, Settings(draws, subjects, trials, seed), watched(CpuBackend(workers)), report, asked,
                               choose_posterior(trial.disease, fit))
 
     _hand_over(f"predict {study.name}", run, out, as_json)

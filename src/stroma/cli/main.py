@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from stroma import __version__
-from stroma.cli import calibrate, doctor, engine, error_codes, evidence, forecast, model, new, power, simulate
+from stroma.cli import (
+    calibrate,
+    doctor,
+    engine,
+    error_codes,
+    evidence,
+    forecast,
+    model,
+    new,
+    power,
+    simulate,
+    validate,
+)
 from stroma.errors import StromaError
 from stroma.notice import NOTICE
 
@@ -27,6 +39,7 @@ app.command("predict")(forecast.predict)
 app.command("power")(power.power)
 app.add_typer(new.app, name="new")
 app.command("calibrate")(calibrate.calibrate)
+app.command("validate")(validate.validate)
 app.command("simulate")(simulate.simulate)
 app.add_typer(model.app, name="model")
 app.add_typer(evidence.app, name="evidence")

@@ -54,7 +54,9 @@ def check(disease: DiseaseId, as_json: AsJson = False) -> None:
         f"{found['parameters_and_population']} model and population parameters are assumed "
         f"({100 * found['assumed_share']:.0f} %)"
     )
+    typer.echo(f"  {len(found['switches'])} structural switches: {', '.join(found['switches']) or 'none'}")
     typer.echo(f"  {found['therapies']} therapies fit the model")
+    typer.echo(f"  {found['expectations']} expectations and {found['mechanisms']} mechanism terms name what exists")
 
 
 @app.command("show")

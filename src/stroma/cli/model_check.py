@@ -6,6 +6,7 @@ from stroma.disease import Disease
 from stroma.errors import Problems, StromaError, nearest
 from stroma.library import library_root
 from stroma.therapy import known_therapies, load_therapy
+from stroma.trial.scenario import read_expectations, read_mechanisms
 
 
 def summarise(disease: Disease) -> dict:
@@ -14,7 +15,8 @@ def summarise(disease: Disease) -> dict:
     Raises
     ------
     StromaError
-        D010 to D012 for therapies that cannot be read or that no disease has a state for.
+        D010 to D012 for therapies that cannot be read or that no disease has a state for; D020 for a scenario
+        of an expectation or mechanism that names what does not exist.
     """
     therapies = check_therapies(disease)
     model = disease.model
@@ -32,6 +34,9 @@ def summarise(disease: Disease) -> dict:
         "assumed": len(assumed),
         "assumed_share": len(assumed) / len(rows),
         "therapies": therapies,
+        "switches": list(disease.switches),
+        "expectations": len(read_expectations(disease)),
+        "mechanisms": len({row.text("term") for row in read_mechanisms(disease)}),
     }
 
 
@@ -41,16 +46,21 @@ def check_therapies(disease: Disease) -> int:
     Raises
     ------
     StromaError
-        D010, D011 for a therapy that cannot be read, D012 for a state that the model lacks; all at once.
+        D010, D011 for a therapy that cannot be read, D012 for one that a regimen of the disease names although
+        the model lacks its state; all at once.
     """
-    problems, known = Problems(), known_therapies()
-    for therapy_id in known:
+    problems, states = Problems(), set(disease.model.states)
+    named = {name for entry in disease.regimens.values() for name in entry["therapies"]}
+    fitting = 0
+    for therapy_id in known_therapies():
         try:
             therapy = load_therapy(therapy_id)
         except StromaError as error:
             problems.extend(error)
             continue
-        for state in sorted({state for state, _, _ in therapy.doses} - set(disease.model.states)):
+        missing = sorted(therapy.states - states)
+        fitting += not missing
+        for state in missing if therapy_id in named else ():
             problems.add(
                 "D012",
                 f"`{disease.disease_id}` has no state `{state}`",
@@ -58,7 +68,7 @@ def check_therapies(disease: Disease) -> int:
                 hint=nearest(state, disease.model.states),
             )
     problems.raise_if_any()
-    return len(known)
+    return fitting
 
 
 def _equations(disease: Disease) -> int:

@@ -40,13 +40,14 @@ def power(
     from stroma.calibration.how_large import how_large, read_question
     from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
+    from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
     from stroma.report.power_view import power_json, power_view
 
     question = read_question(sizes, ratio, estimand)
     trial = read_own(Path(record)) if record.endswith(".toml") else read_registered(record)
     with progress_bar(f"power {record}") as report:
-        found = how_large(trial, question, Settings(draws, subjects, trials, seed), CpuBackend(workers), report,
+        found = how_large(trial, question, Settings(draws, subjects, trials, seed), watched(CpuBackend(workers)), report,
                           choose_posterior(trial.disease, fit))
     if as_json:
         sys.stdout.write(power_json(found))

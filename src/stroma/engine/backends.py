@@ -76,3 +76,10 @@ def backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise fail("S010", f"unknown backend `{name}`", hint=nearest(name, BACKENDS), exit_code=EXIT_USAGE)
     return BACKENDS[name].build()
+
+
+def watched(fast: Backend) -> Backend:
+    """Return an engine whose accuracy is checked and whose failures are tried again with ``reference``."""
+    from stroma.engine.safeguard import SafeguardedBackend
+
+    return SafeguardedBackend(fast, _reference())

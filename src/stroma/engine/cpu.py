@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stroma.engine.ensemble import EnsembleProblem, Status, Tolerance, Trajectories
+from stroma.engine.lane_program import lane_program
+from stroma.engine.lane_task import Events, Functions, Task, make_room, pack
 from stroma.kernel.compile import Kernel, compile_model
 from stroma.model.ode_model import OdeModel
-
-if TYPE_CHECKING:
-    from stroma.engine.lane_memory import Events
 
 
 @dataclass(frozen=True)
@@ -73,66 +71,51 @@ class CpuBackend:
         kernel = compile_model(problem.model, problem.outputs)
         n_subject, n_visit = problem.n_subject, problem.t_visit.size
         values = np.full((n_subject, n_visit, len(problem.outputs)), np.nan)
-        status = np.where(_bad_input(problem), Status.BAD_INPUT, Status.OK).astype(np.int8)
+        status = np.where(_bad_input(problem), Status.BAD_INPUT, Status.OK).astype(np.int64)
         tally = np.zeros(4, np.int64)
         if n_visit and n_subject:
             tally = self._integrate(kernel, problem, tolerance, values, status)
         effort = Effort(*tally.tolist(), lanes=kernel.lanes)
-        return Trajectories(values, status, problem.outputs, problem.t_visit), effort
+        return Trajectories(values, status.astype(np.int8), problem.outputs, problem.t_visit), effort
 
     def _integrate(self, kernel: Kernel, problem: EnsembleProblem, tolerance: Tolerance,
-                   values: NDArray[np.float64], status: NDArray[np.int8]) -> NDArray[np.int64]:
-        from stroma.engine.lane_driver import work
-        from stroma.engine.lane_memory import Functions, Task
-
-        # One kind of array only, so that the loop is compiled once and found on disk ever after.
-        parameters, t_visit, day, amount = (
-            np.require(a, np.float64, ["C", "W"]) for a in (
-                problem.parameters, problem.t_visit, problem.doses.t_day, problem.doses.amount))
-        offset, state = (np.require(a, np.int64, ["C", "W"]) for a in (problem.doses.offset, problem.doses.state))
-        layout = kernel.layout
+                   values: NDArray[np.float64], status: NDArray[np.int64]) -> NDArray[np.int64]:
+        layout, doses = kernel.layout, problem.doses
+        parameters, t_visit, day, amount = (np.ascontiguousarray(a, np.float64) for a in (
+            problem.parameters, problem.t_visit, doses.t_day, doses.amount))
+        offset, state = (np.ascontiguousarray(a, np.int64) for a in (doses.offset, doses.state))
         taken = np.zeros(1, np.int64)
         functions = Functions(kernel.prepare, kernel.attempt, kernel.start, kernel.report, kernel.moment,
                               kernel.locate, layout.constants,
                               kernel.n_constant, layout.new, kernel.n_state, layout.peak, layout.base_peak,
                               layout.base - layout.base_peak, layout.switches, layout.argument - layout.switches,
                               layout.trigger, layout.rank, layout.change, layout.argument, layout.out)
-        task = Task(parameters, parameters.ctypes.data, offset, day, state, amount, t_visit, float(problem.t_start),
-                    float(tolerance.relative), float(tolerance.absolute), tolerance.max_steps, taken, values,
-                    status)
+        task = Task(parameters, offset, state, day, amount, t_visit, taken, values, status, int(tolerance.max_steps),
+                    float(problem.t_start), float(tolerance.relative), float(tolerance.absolute))
         events = _events(problem.model)
         n_workers = min(self.n_workers or len(os.sched_getaffinity(0)), -(-problem.n_subject // kernel.lanes))
-        tally = np.zeros((n_workers, 4), np.int64)
-        spaces = [_workspace(layout.rows, kernel.lanes) for _ in range(n_workers)]
+        rooms = [make_room(functions, layout.rows, kernel.lanes) for _ in range(n_workers)]
+        packed = [pack(functions, task, events, room) for room in rooms]
+        loop = lane_program()
         with ThreadPoolExecutor(n_workers) as pool:
             try:
-                running = [pool.submit(work, functions, task, events, space, part)
-                           for space, part in zip(spaces, tally, strict=True)]
+                running = [pool.submit(loop.call, words.ctypes.data, reals.ctypes.data) for words, reals in packed]
                 for each in running:
                     each.result()
             except BaseException:
                 # Workers stop when no subject is left to take.
                 taken[0] = problem.n_subject
                 raise
-        return tally.sum(axis=0)
-
-
-def _workspace(rows: int, lanes: int) -> NDArray[np.float64]:
-    """Return zeros whose first row starts on a 64-byte boundary."""
-    space = np.zeros(rows * lanes + 8)
-    skip = (-space.ctypes.data % 64) // 8
-    return space[skip:skip + rows * lanes].reshape(rows, lanes)
+        return np.sum([room.tally for room in rooms], axis=0)
 
 
 def _events(model: OdeModel) -> Events:
     """Return the events as arrays."""
-    from stroma.engine.lane_memory import Events
-
     counts = [len(e.changes) for e in model.events]
-    return Events(
-        np.cumsum([0, *counts]), np.array([model.states.index(n) for e in model.events for n, _ in e.changes], int),
-        np.array([e.starts_true for e in model.events], bool), np.array([e.persistent for e in model.events], bool),
-        np.array([e.values_when_triggered for e in model.events], bool))
+    targets = [model.states.index(n) for e in model.events for n, _ in e.changes]
+    flags = [(e.starts_true, e.persistent, e.values_when_triggered) for e in model.events]
+    return Events(np.cumsum([0, *counts], dtype=np.int64), np.array(targets, np.int64),
+                  *np.array(flags, np.int64).reshape(-1, 3).T.copy())
 
 
 def _bad_input(problem: EnsembleProblem) -> NDArray[np.bool_]:

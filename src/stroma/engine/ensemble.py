@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stroma.engine.delivered import DeliveredError
 from stroma.errors import Problems, fail, nearest
 from stroma.model.ode_model import OdeModel
 
@@ -150,6 +151,8 @@ class Trajectories:
     t_visit : ndarray, shape (n_visit,)
     notes : tuple of str
         Anything the run has to say about itself (fallbacks, for instance).
+    checked : DeliveredError or None
+        What the run found out about its own accuracy; None where it was not checked.
     """
 
     values: NDArray[np.float64]
@@ -157,6 +160,7 @@ class Trajectories:
     outputs: tuple[str, ...]
     t_visit: NDArray[np.float64]
     notes: tuple[str, ...] = field(default=())
+    checked: DeliveredError | None = None
 
 
 class Backend(Protocol):

@@ -1,8 +1,9 @@
 """The loop of one worker: fills lanes with subjects, stops at doses, reports visits, judges failures.
 
 The arithmetic of a step is in the compiled kernel (:mod:`stroma.kernel.llvm_step`); this loop is compiled
-once, for every model, and kept on disk by numba. It releases the GIL. Each lane looks at its own rows only,
-so a subject's answer does not depend on the other lanes, on the order of the batch or on the number of workers.
+once, for every model, and kept on disk (:mod:`stroma.engine.lane_program`). Nothing in it allocates or raises.
+Each lane looks at its own rows only, so a subject's answer does not depend on the other lanes, on the order of
+the batch or on the number of workers.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ RELATIVE_UNDERFLOW, ABSOLUTE_UNDERFLOW = 4.4e-16, 1e-24
 
 
 @lane_loop
-def _place(f, task, w, lane, subject, scratch):
+def _place(f, task, room, lane, subject):
     """Put a subject into a lane, ready to report its first visit; tell whether its start is finite."""
-    row = task.parameters_at + subject * task.parameters.shape[1] * 8
-    constants, states, switches = scratch
+    row = task.parameters.ctypes.data + subject * task.parameters.shape[1] * 8
+    w, constants, states, switches = room.w, room.constants, room.states, room.switches
     call(f.prepare, row, constants.ctypes.data, states.ctypes.data, switches.ctypes.data)
     for i in range(f.n_constant):
         w[f.constants + i, lane] = constants[i]
@@ -65,7 +66,9 @@ def _place(f, task, w, lane, subject, scratch):
 def _finish(task, lane, subject, status):
     """Close the subject of a lane; a failed one has no values."""
     if status != OK:
-        task.values[subject[lane]] = np.nan
+        for visit in range(task.values.shape[1]):
+            for i in range(task.values.shape[2]):
+                task.values[subject[lane], visit, i] = np.nan
     task.status[subject[lane]] = status
     subject[lane] = IDLE
 
@@ -130,40 +133,61 @@ def _arrive(f, task, w, lane, subject, dose):
 
 
 @lane_loop
-def _refill(f, task, events, w, subject, visit, dose, steps, held, scratch):
+def _refill(f, task, events, room):
     """Put waiting subjects into idle lanes; return how many lanes are busy."""
     total, busy = task.status.size, 0
-    for lane in range(w.shape[1]):
-        while subject[lane] < 0 and task.taken[0] < total:
+    for lane in range(room.w.shape[1]):
+        while room.subject[lane] < 0 and task.taken[0] < total:
             following = take(task.taken)
             if following >= total:
                 break
             if task.status[following] != OK:
                 continue
-            subject[lane] = following
-            visit[lane], dose[lane], steps[lane] = 0, task.offset[following], 0
-            held[lane] = events.starts_true
-            if not _place(f, task, w, lane, following, scratch):
-                _finish(task, lane, subject, NOT_FINITE)
-        busy += subject[lane] >= 0
+            room.subject[lane] = following
+            room.visit[lane], room.dose[lane], room.steps[lane] = 0, task.offset[following], 0
+            for e in range(events.early.size):
+                room.held[lane, e] = events.starts_true[e]
+            if not _place(f, task, room, lane, following):
+                _finish(task, lane, room.subject, NOT_FINITE)
+        busy += room.subject[lane] >= 0
     return busy
 
 
 @lane_loop
-def _settle(f, task, w, subject, visit, held, cut, events):
+def _settle(f, task, events, room):
     """Report up to the events of the last steps, let them happen, and report what comes at the same time."""
-    cut[:] = 0.0
-    find_events(f, w, subject, held, cut)
-    _report(f, task, w, subject, visit, True)
+    w, subject, cut = room.w, room.subject, room.cut
+    find_events(f, room)
+    _report(f, task, w, subject, room.visit, True)
     move_to_events(f, w, cut)
     for lane in range(w.shape[1]):
         stopped = subject[lane] >= 0 and (cut[lane] > 0.0 or w[T, lane] >= w[STOP, lane])
-        if stopped and not fire(f, w, lane, held, events):
+        if stopped and not fire(f, lane, events, room):
             _finish(task, lane, subject, MAX_STEPS)
 
 
 @lane_loop
-def work(f, task, events, w, tally):
+def _judge(task, room):
+    """Count the attempt of every lane and close the subjects that cannot go on."""
+    w, subject, steps = room.w, room.subject, room.steps
+    room.tally[0] += 1
+    for lane in range(w.shape[1]):
+        if subject[lane] < 0:
+            continue
+        room.tally[1] += 1
+        steps[lane] += 1
+        if w[OUTSIDE, lane] > 0.0:
+            _finish(task, lane, subject, NOT_FINITE)
+        elif w[ACCEPTED, lane] > 0.0:
+            room.tally[2] += 1
+        elif w[STEP, lane] < RELATIVE_UNDERFLOW * abs(w[T, lane]) + ABSOLUTE_UNDERFLOW:
+            _finish(task, lane, subject, STEP_UNDERFLOW if np.isfinite(w[ERROR, lane]) else NOT_FINITE)
+        if subject[lane] >= 0 and steps[lane] >= task.max_steps and w[T, lane] < task.t_visit[-1]:
+            _finish(task, lane, subject, MAX_STEPS)
+
+
+@lane_loop
+def work(f, task, events, room):
     """Solve subjects until none is left.
 
     Parameters
@@ -172,46 +196,29 @@ def work(f, task, events, w, tally):
     task : Task
         Subjects whose status is not OK on entry are skipped.
     events : Events
-    w : ndarray, shape (rows, lanes), aligned to the vector width
-    tally : ndarray of int64, shape (4,)
-        Receives attempts, lane attempts with a subject, accepted steps, first steps chosen.
+    room : Room
     """
+    w, subject = room.w, room.subject
     lanes = w.shape[1]
-    subject = np.full(lanes, IDLE)
-    visit, dose, steps = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
-    scratch = np.zeros(f.n_constant), np.zeros(f.n_state), np.zeros(f.n_switch)
-    held, cut = np.zeros((lanes, events.early.size), np.bool_), np.zeros(lanes)
-    base = w.ctypes.data
-    w[RELATIVE], w[ABSOLUTE] = task.relative, task.absolute
-    while _refill(f, task, events, w, subject, visit, dose, steps, held, scratch) > 0:
+    for lane in range(lanes):
+        subject[lane] = IDLE
+        w[RELATIVE, lane], w[ABSOLUTE, lane] = task.relative, task.absolute
+    while _refill(f, task, events, room) > 0:
         if events.early.size:
-            _settle(f, task, w, subject, visit, held, cut, events)
-        _report(f, task, w, subject, visit, False)
+            _settle(f, task, events, room)
+        _report(f, task, w, subject, room.visit, False)
         fresh, left = 0, 0
         for lane in range(lanes):
             if subject[lane] >= 0 and w[T, lane] >= w[STOP, lane]:
-                _arrive(f, task, w, lane, subject, dose)
-                if events.early.size and subject[lane] >= 0 and not fire(f, w, lane, held, events):
+                _arrive(f, task, w, lane, subject, room.dose)
+                if events.early.size and subject[lane] >= 0 and not fire(f, lane, events, room):
                     _finish(task, lane, subject, MAX_STEPS)
             fresh += w[FRESH, lane] > 0.0
             left += subject[lane] < 0
         if left and task.taken[0] < task.status.size:
             continue
         if fresh:
-            tally[3] += fresh
-            call(f.start, base, 0, 0, 0)
-        call(f.attempt, base, 0, 0, 0)
-        tally[0] += 1
-        for lane in range(lanes):
-            if subject[lane] < 0:
-                continue
-            tally[1] += 1
-            steps[lane] += 1
-            if w[OUTSIDE, lane] > 0.0:
-                _finish(task, lane, subject, NOT_FINITE)
-            elif w[ACCEPTED, lane] > 0.0:
-                tally[2] += 1
-            elif w[STEP, lane] < RELATIVE_UNDERFLOW * abs(w[T, lane]) + ABSOLUTE_UNDERFLOW:
-                _finish(task, lane, subject, STEP_UNDERFLOW if np.isfinite(w[ERROR, lane]) else NOT_FINITE)
-            if subject[lane] >= 0 and steps[lane] >= task.max_steps and w[T, lane] < task.t_visit[-1]:
-                _finish(task, lane, subject, MAX_STEPS)
+            room.tally[3] += fresh
+            call(f.start, w.ctypes.data, 0, 0, 0)
+        call(f.attempt, w.ctypes.data, 0, 0, 0)
+        _judge(task, room)

@@ -6,8 +6,6 @@ unseen. When one has turned true the moment is narrowed down by halving and the 
 
 from __future__ import annotations
 
-import numpy as np
-
 from stroma.engine.lane_memory import ACCEPTED, BEFORE, FRESH, THETA, USED, WHEN, T, call, lane_loop
 
 LOOKS = 8
@@ -28,7 +26,7 @@ def _turned_true(f, w, lane, held):
 @lane_loop
 def _hold(f, w, lane, held):
     for e in range(f.rank - f.trigger):
-        held[lane, e] = w[f.trigger + e, lane] > 0.0
+        held[lane, e] = 1 if w[f.trigger + e, lane] > 0.0 else 0
 
 
 @lane_loop
@@ -45,18 +43,16 @@ def _wide(w, lane, low, cut):
 
 
 @lane_loop
-def find_events(f, w, subject, held, cut):
+def find_events(f, room):
     """Look for events inside the steps just accepted.
 
-    Parameters
-    ----------
-    held : ndarray of bool, shape (lanes, n_event)
-        Whether each trigger held when last looked at.
-    cut : ndarray, shape (lanes,)
-        Receives where in the step the first event fires; 0 for none. The lane's time is set to that moment.
+    ``room.cut`` receives where in the step the first event fires; 0 for none. The lane's time is set to that
+    moment.
     """
+    w, subject, held, cut, low = room.w, room.subject, room.held, room.cut, room.low
     lanes = w.shape[1]
-    low = np.zeros(lanes)
+    for lane in range(lanes):
+        cut[lane], low[lane] = 0.0, 0.0
     for look in range(1, LOOKS + 1):
         for lane in range(lanes):
             _look(f, w, lane, look / LOOKS)
@@ -101,7 +97,7 @@ def move_to_events(f, w, cut):
 
 
 @lane_loop
-def fire(f, w, lane, held, events):
+def fire(f, lane, events, room):
     """Let every event happen whose trigger has turned true, and those that follow from it at once.
 
     Returns
@@ -109,52 +105,57 @@ def fire(f, w, lane, held, events):
     bool
         False when they never come to an end.
     """
-    # Each event may wait for its turn twice.
-    room = 2 * (f.rank - f.trigger)
-    waiting = np.zeros(room, np.int64)
-    values = np.zeros((room, max(1, f.out - f.change)))
+    w, held = room.w, room.held
     n_waiting = 0
     for _ in range(MOST_FIRINGS):
         call(f.moment, w.ctypes.data, 0, 0, 0)
         for e in range(f.rank - f.trigger):
             if w[f.trigger + e, lane] > 0.0 and not held[lane, e]:
-                if n_waiting == room:
+                if n_waiting == room.waiting.size:
                     return False
-                waiting[n_waiting] = e
+                room.waiting[n_waiting] = e
                 for i in range(events.offset[e], events.offset[e + 1]):
-                    values[n_waiting, i] = w[f.change + i, lane]
+                    room.queued[n_waiting, i] = w[f.change + i, lane]
                 n_waiting += 1
         _hold(f, w, lane, held)
-        n_waiting = _drop(waiting, values, n_waiting, held[lane], events)
+        n_waiting = _drop(lane, n_waiting, events, room)
         if n_waiting == 0:
             return True
-        _happen(f, w, lane, waiting, values, n_waiting, events)
+        _happen(f, lane, n_waiting, events, room)
         n_waiting -= 1
     return False
 
 
 @lane_loop
-def _drop(waiting, values, n_waiting, held, events):
+def _move(room, here, there):
+    """Copy a waiting event to another place in the queue."""
+    room.waiting[there] = room.waiting[here]
+    for i in range(room.queued.shape[1]):
+        room.queued[there, i] = room.queued[here, i]
+
+
+@lane_loop
+def _drop(lane, n_waiting, events, room):
     """Take events that do not persist and no longer hold out of the queue; return its new length."""
     kept = 0
     for k in range(n_waiting):
-        if held[waiting[k]] or events.persistent[waiting[k]]:
-            waiting[kept], values[kept] = waiting[k], values[k]
+        if room.held[lane, room.waiting[k]] or events.persistent[room.waiting[k]]:
+            _move(room, k, kept)
             kept += 1
     return kept
 
 
 @lane_loop
-def _happen(f, w, lane, waiting, values, n_waiting, events):
+def _happen(f, lane, n_waiting, events, room):
     """Apply the waiting event of the highest priority and take it out of the queue."""
-    best = 0
+    w, best = room.w, 0
     for k in range(1, n_waiting):
-        if w[f.rank + waiting[k], lane] > w[f.rank + waiting[best], lane]:
+        if w[f.rank + room.waiting[k], lane] > w[f.rank + room.waiting[best], lane]:
             best = k
-    e = waiting[best]
+    e = room.waiting[best]
     for i in range(events.offset[e], events.offset[e + 1]):
-        now = values[best, i] if events.early[e] else w[f.change + i, lane]
+        now = room.queued[best, i] if events.early[e] else w[f.change + i, lane]
         w[f.new + events.target[i], lane] = now
     for k in range(best, n_waiting - 1):
-        waiting[k], values[k] = waiting[k + 1], values[k + 1]
+        _move(room, k + 1, k)
     w[FRESH, lane] = 1.0

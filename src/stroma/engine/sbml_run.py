@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stroma.engine.backends import BACKENDS, backend
 from stroma.engine.ensemble import Doses, EnsembleProblem, Tolerance, require_all
@@ -44,21 +45,43 @@ def simulate_sbml(path: Path, end: float, points: int, engine: str) -> pyarrow.T
         M070-M077 from reading, S010 unknown backend, S011 events the backend cannot run, S012 times that
         cannot be, S051 a failed integration.
     """
+    return simulate_model(read_sbml(path), evenly_spaced(end, points), engine)
+
+
+def evenly_spaced(end: float, points: int) -> NDArray[np.float64]:
+    """Return times from 0 to ``end``, both included.
+
+    Raises
+    ------
+    StromaError
+        S012 when there are none.
+    """
     if not (np.isfinite(end) and end > 0 and points >= 2):
         raise fail("S012", f"{points} points from 0 to {end}: needs two points or more and an end after 0",
                    exit_code=EXIT_USAGE)
-    return simulate_model(read_sbml(path), np.linspace(0.0, end, points), engine)
+    return np.linspace(0.0, end, points)
 
 
-def simulate_model(sbml: SbmlModel, times: np.ndarray, engine: str) -> pyarrow.Table:
-    """Simulate a model read from SBML; see :func:`simulate_sbml`."""
-    import pyarrow
+def check_events(sbml: SbmlModel, engine: str) -> None:
+    """Refuse an engine that cannot run the events of a model.
 
-    solver = backend(engine)
+    Raises
+    ------
+    StromaError
+        S011, with the engines that can.
+    """
     if sbml.model.events and not BACKENDS[engine].events:
         able = ", ".join(f"`{n}`" for n, c in BACKENDS.items() if c.events)
         raise fail("S011", f"backend `{engine}` cannot run the events of `{sbml.model.name}`",
                    hint=f"able: {able}")
+
+
+def simulate_model(sbml: SbmlModel, times: NDArray[np.float64], engine: str) -> pyarrow.Table:
+    """Simulate a model read from SBML; see :func:`simulate_sbml`."""
+    import pyarrow
+
+    solver = backend(engine)
+    check_events(sbml, engine)
     row = np.array([[sbml.values[name] for name in sbml.model.parameters]], float)
     problem = EnsembleProblem(sbml.model, row, times, sbml.model.outputs, Doses.none(1))
     solved = solver.solve_ensemble(problem, TOLERANCE)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,13 +18,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stroma.engine.ensemble import Backend, EnsembleProblem, Tolerance, Trajectories
+from stroma.engine.delivered import DeliveredError, worst
+from stroma.engine.ensemble import Backend, EnsembleProblem, Status, Tolerance, Trajectories
 from stroma.errors import EXIT_USAGE, fail
 
 if TYPE_CHECKING:
     import pyarrow
 
-MANIFEST = "stream.json"
+MANIFEST = "_stream.json"
+"""What a folder is for. Readers of Parquet folders pass over names that begin with an underscore."""
+FACTS = b"stroma"
+"""Where a file's own facts are in its schema."""
 Source = Callable[[int, int], EnsembleProblem]
 """Returns the problem of subjects ``first`` up to but not including ``last``."""
 Progress = Callable[[int, int], None]
@@ -141,6 +146,40 @@ def finished_parts(folder: Path) -> list[Path]:
     return files
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What files of a stream say about themselves.
+
+    Parameters
+    ----------
+    files : tuple of Path
+    n_subject : int
+    failed : dict of str to int
+        Subjects without values, by status.
+    checked : DeliveredError or None
+        Of all files together; None where the engine was not watched.
+    """
+
+    files: tuple[Path, ...]
+    n_subject: int
+    failed: dict[str, int]
+    checked: DeliveredError | None
+
+
+def summary_of(files: Sequence[Path]) -> Summary:
+    """Read what was found out when the files were solved, now or in an earlier run."""
+    import pyarrow.parquet as pq
+
+    failed: Counter[str] = Counter()
+    n_subject, findings = 0, []
+    for path in files:
+        facts = json.loads(pq.read_schema(path).metadata[FACTS])
+        n_subject += facts["subjects"]
+        failed.update(facts["failed"])
+        findings.append(DeliveredError(**facts["checked"]) if facts["checked"] else None)
+    return Summary(tuple(files), n_subject, dict(failed), worst(findings))
+
+
 def _claim(stream: Stream, folder: Path, backend: Backend, tolerance: Tolerance) -> None:
     """Write what the folder is for, or check that it is for this."""
     sample = stream.source(0, min(1, stream.n_subject))
@@ -165,8 +204,12 @@ def _write(path: Path, first: int, solved: Trajectories) -> None:
     columns = {"subject": np.repeat(np.arange(first, first + n_subject), n_visit),
                "status": np.repeat(solved.status, n_visit), "t_day": np.tile(solved.t_visit, n_subject)}
     columns |= {name: np.ascontiguousarray(solved.values[:, :, i]).ravel() for i, name in enumerate(solved.outputs)}
+    bad = solved.status[solved.status != Status.OK]
+    facts = {"subjects": n_subject, "failed": Counter(Status(int(s)).name.lower() for s in bad),
+             "checked": asdict(solved.checked) if solved.checked else None}
+    table = pa.table(columns).replace_schema_metadata({FACTS: json.dumps(facts)})
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink, compression="zstd", compression_level=1,
+    pq.write_table(table, sink, compression="zstd", compression_level=1,
                    use_dictionary=["subject", "status", "t_day"],  # pyright: ignore[reportArgumentType]
                    write_statistics=False)
     _put(path, sink.getvalue())

@@ -25,6 +25,7 @@ from stroma.evidence.store import load_evidence
 from stroma.evidence.vocabulary import load_vocabulary
 
 _ADDABLE = ("studies.csv", "arms.csv", "outcomes.csv", "risk_of_bias.csv", "registrations.csv")
+_FIRST_ROW = re.compile(r"first row: line (\d+)")
 _SECTIONS = {
     "study": "studies.csv",
     "arm": "arms.csv",
@@ -157,6 +158,8 @@ def import_record(path: Path, root: Path, write: bool = True) -> tuple[Added, Ma
 
 
 def _rows_of_csv(path: Path, root: Path) -> list[NewRow]:
+    if path.suffix.lower() == ".toml":
+        raise fail("E130", f"{path.name} is no CSV table", file=path, hint=f"one study: stroma evidence add {path}")
     columns = table_columns(load_vocabulary(root))
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -190,6 +193,9 @@ def _rows_of_csv(path: Path, root: Path) -> list[NewRow]:
 
 
 def _rows_of_toml(path: Path, root: Path) -> list[NewRow]:
+    if path.suffix.lower() in (".csv", ".json"):
+        hint = f"rows of a table, or a registration: stroma evidence import {path}"
+        raise fail("E130", f"{path.name} is no TOML file", file=path, hint=hint)
     try:
         text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text)
@@ -280,12 +286,21 @@ def _add(rows: Sequence[NewRow], path: Path, root: Path, write: bool) -> Added:
         try:
             evidence = check_evidence(trial)
         except StromaError as error:
-            raise StromaError([_told(d, trial, root, path, places) for d in error.diagnostics]) from None
+            found = _causes(error.diagnostics, rows)
+            told = [_told(d, trial, root, path, places) for d in found]
+            raise StromaError(sorted(told, key=lambda d: (d.file != path, d.line or 0))) from None
     if write:
         _replace(store, grown)
         evidence = load_evidence(root)
     counts = {table: sum(row.table == table for row in rows) for table in grown}
     return Added(counts, evidence)
+
+
+def _causes(found: Sequence[Diagnostic], rows: Sequence[NewRow]) -> Sequence[Diagnostic]:
+    """Leave out what only follows: a new row that misses another new row, which is wrong itself."""
+    own = {f"no study `{row.cells['study_id']}`" for row in rows if row.table == "studies.csv"}
+    own |= {f"no arm `{row.cells['arm_id']}`" for row in rows if row.table == "arms.csv"}
+    return [d for d in found if not (d.code == "E102" and d.message in own)] or found
 
 
 def _grown(file: Path, rows: Sequence[NewRow], places: dict[tuple[str, int], int]) -> str:
@@ -312,9 +327,16 @@ def _told(
         return found
     line = None if found.line is None else places.get((found.file.name, found.line))
     if line is not None:
-        return Diagnostic(found.code, found.message, path, line, found.text, found.hint)
+        hint = _FIRST_ROW.sub(lambda first: _first_row(int(first[1]), found.file, places), found.hint)
+        return Diagnostic(found.code, found.message, path, line, found.text, hint)
     file = root / found.file.relative_to(trial) if found.file.is_relative_to(trial) else found.file
     return Diagnostic(found.code, found.message, file, found.line, found.text, found.hint)
+
+
+def _first_row(line: int, table: Path | None, places: Mapping[tuple[str, int], int]) -> str:
+    name = "" if table is None else table.name
+    own = places.get((name, line))
+    return f"first row: line {line} of {name} in the store" if own is None else f"first row: line {own}"
 
 
 def _replace(store: Path, grown: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from stroma.evidence.records import (
     Outcome,
     Printed,
     Registration,
-    ResponseRule,
+    RuleRow,
     SeedClaim,
     Study,
     parse_amount,
@@ -172,7 +172,7 @@ def whole_arms(rows: list[Row], arms: Mapping[str, Arm]) -> frozenset[tuple[str,
 def build_outcome(
     row: Row,
     arms: Mapping[str, Arm],
-    rules: Mapping[str, ResponseRule],
+    rules: Mapping[str, RuleRow],
     whole: frozenset[tuple[str, str]],
     words: Vocabulary,
     problems: Problems,
@@ -215,9 +215,9 @@ def build_outcome(
     )
 
 
-def build_rule(row: Row) -> ResponseRule:
+def build_rule(row: Row) -> RuleRow:
     """Read a response rule; its formula is parsed by the checks."""
-    return ResponseRule(
+    return RuleRow(
         row.text("rule_id"),
         row.text("outcome"),
         row.text("disease"),

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from stroma.errors import StromaError, fail, nearest
 from stroma.evidence import effect_sizes
-from stroma.evidence.conversions import mean_sd_from_quartiles, sd_from_ci
+from stroma.evidence.conversions import mean_sd_from_quartiles, sd_from_ci, sd_of_change
 from stroma.evidence.effect_sizes import EffectSizes
-from stroma.evidence.records import Arm, Evidence, Outcome, Study
+from stroma.evidence.records import Arm, Evidence, Outcome, Study, known_treatments
 
 SAME_VISIT = 14.0
 """Visits this many days apart are the same visit."""
@@ -70,6 +70,8 @@ class Comparison:
     experimental : Sample
     control : Sample or None
         None for single-arm measures.
+    rules : frozenset of str
+        The response rules behind the numbers; ``unknown`` where the report does not state one.
     """
 
     study: Study
@@ -79,6 +81,7 @@ class Comparison:
     kind: str
     experimental: Sample
     control: Sample | None
+    rules: frozenset[str] = frozenset()
 
     @property
     def patients(self) -> int:
@@ -125,6 +128,7 @@ def find_comparisons(
     disease: str = "",
     day: float | None = None,
     treatments: Iterable[str] = ("msc",),
+    correlation: float | None = None,
 ) -> Comparisons:
     """Find the studies that can be pooled on an outcome.
 
@@ -141,6 +145,9 @@ def find_comparisons(
         Visit wanted, give or take :data:`SAME_VISIT` days; by default the last visit of each study.
     treatments : iterable of str
         The experimental arms, by :attr:`stroma.evidence.records.Arm.treatment`.
+    correlation : float, optional
+        Between a patient's values before and after, for the measure ``mean``: with it the means before and
+        after of an arm give its change. Reports hardly ever state it, so without it such studies are not used.
 
     Returns
     -------
@@ -151,12 +158,16 @@ def find_comparisons(
     Raises
     ------
     StromaError
-        E105 for a name outside the vocabulary, E150 for an unknown measure.
+        E105 for a name outside the vocabulary, E150 for an unknown measure, E154 for an unknown treatment, E506
+        for a correlation that is none or has no use.
     """
     known = (*BINARY, *CONTINUOUS, *SINGLE_ARM)
     if measure not in known:
         raise fail("E150", f"no measure `{measure}`", hint=nearest(measure, known), exit_code=2)
-    wanted = frozenset(treatments)
+    if correlation is not None and (measure != "mean" or not -1.0 <= correlation <= 1.0):
+        raise fail("E506", f"correlation {correlation:g} with the measure `{measure}`",
+                   hint="a number from -1 to 1, with --measure mean", exit_code=2)
+    wanted = known_treatments(treatments)
     by_study: dict[str, list[Outcome]] = defaultdict(list)
     for row in evidence.results(outcome_id, disease or None):
         if row.study.species == "human" and row.study.own_figures:
@@ -166,7 +177,7 @@ def find_comparisons(
     for name, rows in by_study.items():
         if not any(row.arm.treatment in wanted for row in rows):
             continue
-        answer = _compare(rows, measure, day, wanted)
+        answer = _compare(rows, measure, day, wanted, correlation)
         if isinstance(answer, str):
             skipped.append(Skipped(name, answer))
         else:
@@ -229,26 +240,48 @@ def _numbers(samples: Sequence[Sample], name: str) -> list[float]:
     return [float(getattr(sample, name)) for sample in samples]
 
 
-def _compare(rows: list[Outcome], measure: str, day: float | None, wanted: frozenset[str]) -> Comparison | str:
+def _compare(rows: list[Outcome], measure: str, day: float | None, wanted: frozenset[str],
+             correlation: float | None) -> Comparison | str:
     usable = [row for row in rows if row.usable and not row.arm.overlaps]
     if not usable:
         return "flagged, or arms that overlap others"
     statistics = (("count", "proportion"),) if measure in _SHARES else (_CHANGES, _LEVELS)
-    if measure in SINGLE_ARM:
-        statistics = statistics[:1] if measure in _SHARES else (_CHANGES,)
-    single = measure in SINGLE_ARM
-    reason = f"no numbers for {measure}"
+    if measure == "mean" and correlation is None:
+        statistics = (_CHANGES,)
+    reason = _no_number(usable, [name for names in statistics for name in names])
     for names in statistics:
         candidates = [row for row in usable if row.statistic in names and row.n is not None]
-        groups = _visits(candidates, day, wanted, single)
-        if isinstance(groups, str):
-            reason = groups
+        if not candidates:
             continue
-        answer = _samples(groups, measure)
+        visit = _visits(candidates, day, wanted, measure in SINGLE_ARM)
+        if isinstance(visit, str):
+            reason = visit
+            continue
+        answer = _samples(visit, _builder(measure, names, usable, correlation))
         if not isinstance(answer, str):
             return answer
         reason = answer
     return reason
+
+
+def _builder(measure: str, statistics: Sequence[str], rows: Sequence[Outcome],
+             correlation: float | None) -> Callable[[Outcome], Sample | str]:
+    """Return what turns a row into a sample: a share, a mean, or the change from the same arm's baseline."""
+    if measure in _SHARES:
+        return _share
+    if correlation is None or statistics is not _LEVELS:
+        return _mean
+    baselines = {(row.arm.arm_id, row.subgroup, row.statistic): row for row in rows if row.time_day == 0}
+    return lambda row: _change(row, baselines.get((row.arm.arm_id, row.subgroup, row.statistic)), correlation)
+
+
+def _no_number(rows: Sequence[Outcome], statistics: Sequence[str]) -> str:
+    """Say why no row can be pooled: the number of patients is missing, or the report has another statistic."""
+    if any(row.statistic in statistics for row in rows):
+        return "number of patients not stated"
+    if statistics == [*_CHANGES] and any(row.statistic in _LEVELS for row in rows):
+        return "values before and after only: used where --correlation states how they go together"
+    return f"reported as {', '.join(sorted({row.statistic for row in rows}))} only"
 
 
 @dataclass(frozen=True)
@@ -262,8 +295,6 @@ class _Visit:
 
 def _visits(rows: list[Outcome], day: float | None, wanted: frozenset[str], single: bool) -> _Visit | str:
     """Choose the subgroup with most patients and the visit nearest the wanted day."""
-    if not rows:
-        return "no number with a denominator"
     places: dict[tuple[str, float | None], list[Outcome]] = defaultdict(list)
     for row in rows:
         places[row.subgroup, row.time_day].append(row)
@@ -305,8 +336,7 @@ def _control(rows: list[Outcome], wanted: frozenset[str]) -> tuple[list[Outcome]
     return [row for row in rows if row.arm.treatment not in wanted], "active"
 
 
-def _samples(visit: _Visit, measure: str) -> Comparison | str:
-    build = _share if measure in _SHARES else _mean
+def _samples(visit: _Visit, build: Callable[[Outcome], Sample | str]) -> Comparison | str:
     experimental = _together(visit.experimental, build)
     control = _together(visit.control, build) if visit.control else None
     for side in (experimental, control):
@@ -314,8 +344,9 @@ def _samples(visit: _Visit, measure: str) -> Comparison | str:
             return side
     first = visit.experimental[0]
     assert isinstance(experimental, Sample) and not isinstance(control, str)
-    statistic = "count" if measure in _SHARES else first.statistic
-    return Comparison(first.study, visit.subgroup, visit.time_day, statistic, visit.kind, experimental, control)
+    statistic = "count" if experimental.events is not None else first.statistic
+    rules = frozenset(row.rule_id for row in (*visit.experimental, *visit.control) if row.rule_id)
+    return Comparison(first.study, visit.subgroup, visit.time_day, statistic, visit.kind, experimental, control, rules)
 
 
 def _together(rows: list[Outcome], build: Callable[[Outcome], Sample | str]) -> Sample | str:
@@ -377,6 +408,18 @@ def _mean(row: Outcome) -> Sample | str:
     if not sd:
         return f"{row.statistic} without a spread"
     return Sample((row.arm,), row.n, None, mean, sd, notes)
+
+
+def _change(after: Outcome, before: Outcome | None, correlation: float) -> Sample | str:
+    """Return the change from baseline of one arm, over the patients left at the later visit."""
+    if before is None:
+        return "no value at baseline"
+    first, last = _mean(before), _mean(after)
+    if isinstance(first, str) or isinstance(last, str):
+        return first if isinstance(first, str) else str(last)
+    sd = sd_of_change(first.sd or 0.0, last.sd or 0.0, correlation)
+    notes = (*dict.fromkeys((*first.notes, *last.notes)), f"change from values before and after, r = {correlation:g}")
+    return Sample((after.arm,), last.n, None, (last.mean or 0.0) - (first.mean or 0.0), sd, notes)
 
 
 def _of_arms(row: Comparison, value: Callable[[Arm], str]) -> str:

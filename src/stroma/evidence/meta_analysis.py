@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stroma.errors import fail, nearest
-from stroma.evidence import figures
+from stroma.evidence import forest
 from stroma.evidence.comparisons import (
     MODERATORS,
     SINGLE_ARM,
@@ -21,7 +22,8 @@ from stroma.evidence.comparisons import (
     find_comparisons,
 )
 from stroma.evidence.effect_sizes import MEASURES, EffectSizes, back_transform, clopper_pearson
-from stroma.evidence.pooling import FAMILY, PooledEffect, pool
+from stroma.evidence.funnel import funnel
+from stroma.evidence.pooling import FAMILY, PooledEffect, pool, trim_and_fill
 from stroma.evidence.records import Evidence
 from stroma.evidence.vocabulary import OutcomeTerm
 
@@ -69,6 +71,7 @@ def analyse(
     day: float | None = None,
     by: str = "",
     treatments: Iterable[str] = ("msc",),
+    correlation: float | None = None,
     tau2_method: str = "reml",
     interval: str = "hksj",
 ) -> Analysis:
@@ -82,7 +85,7 @@ def analyse(
     measure : str
         As in :func:`stroma.evidence.comparisons.find_comparisons`; empty for the risk ratio of shares and the
         mean difference of everything else.
-    disease, day, treatments
+    disease, day, treatments, correlation
         As there.
     by : str
         A key of :data:`stroma.evidence.comparisons.MODERATORS`; empty for none.
@@ -103,6 +106,7 @@ def analyse(
         disease=disease,
         day=day,
         treatments=treatments,
+        correlation=correlation,
     )
     effects = compute_effects(found)
     groups = tuple(MODERATORS[by](row) if by else "" for row in found.rows)
@@ -157,7 +161,7 @@ def analysis_as_dict(answer: Analysis) -> dict[str, Any]:
                 "estimate": result.estimate,
                 "low": result.ci[0],
                 "high": result.ci[1],
-                "shown": _shown(answer, result),
+                "shown": shown(answer, result),
                 "tau2": _finite(result.tau2),
                 "i2": _finite(result.i2),
                 "q": result.q,
@@ -167,8 +171,8 @@ def analysis_as_dict(answer: Analysis) -> dict[str, Any]:
         )
     notes = [
         f"{answer.term.label}: {MEASURES[measure]}, {answer.tau2_method}, {answer.interval}",
-        *answer.effects.notes,
-        *dict.fromkeys(note for result in answer.pooled.values() for note in result.notes),
+        *_cautions(answer),
+        *(f"{group or family}: {note}" for (family, group), result in answer.pooled.items() for note in result.notes),
     ]
     skipped = [{"study_id": row.study_id, "reason": row.reason} for row in answer.comparisons.skipped]
     return {
@@ -182,33 +186,61 @@ def analysis_as_dict(answer: Analysis) -> dict[str, Any]:
     }
 
 
+def _cautions(answer: Analysis) -> list[str]:
+    """Say what a reader must know before believing one number: corrections, several diseases or definitions."""
+    rows = answer.comparisons.rows
+    adds = answer.effects.measure == "logit_proportion" and any(row.experimental.events == 0 for row in rows)
+    rare = ["arms without events pull a share pooled with 0.5 added too high: stroma evidence safety adds nothing"]
+    diseases = sorted({name for row in rows for arm in row.experimental.arms for name in arm.diseases})
+    rules = sorted({rule for row in rows for rule in row.rules})
+    mixed = [f"patients with {', '.join(diseases)} together: one number for several diseases"]
+    defined = [f"{len(rules)} definitions of the outcome together: {', '.join(rules)}"]
+    return [*answer.effects.notes, *rare * adds, *mixed * (len(diseases) > 1), *defined * (len(rules) > 1)]
+
+
 def draw_forest(answer: Analysis) -> Figure:
     """Return the forest plot of an answer, one panel a family of evidence."""
     rows = [_row(answer, i) for i in range(len(answer.comparisons.rows))]
-    columns = ("cells",) if answer.comparisons.measure in SINGLE_ARM else ("cells", "control")
-    return figures.forest(
+    columns = ("experimental", "control")[: 1 if answer.comparisons.measure in SINGLE_ARM else 2]
+    return forest.forest(
         rows,
         answer.effects.measure,
         unit=_unit(answer),
         columns=columns,
         better="lower" if answer.term.better == "down" else "higher",
         title=answer.term.label,
+        notes=_cautions(answer),
         tau2_method=answer.tau2_method,
         interval=answer.interval,
     )
 
 
-def draw_funnel(answer: Analysis) -> Figure:
-    """Return the funnel plot of the family of evidence with most studies."""
+def draw_funnel(answer: Analysis, filled: bool = False) -> Figure:
+    """Return the funnel plot of the family of evidence with most studies.
+
+    Parameters
+    ----------
+    answer : Analysis
+    filled : bool
+        Add the studies of trim and fill as open circles.
+
+    Raises
+    ------
+    StromaError
+        As :func:`stroma.evidence.pooling.trim_and_fill` when ``filled``.
+    """
     families = [FAMILY[row.kind] for row in answer.comparisons.rows]
     largest = max(dict.fromkeys(families), key=families.count)
     rows = [i for i, family in enumerate(families) if family == largest]
-    return figures.funnel(
-        answer.effects.effect[rows].tolist(),
-        answer.effects.variance[rows].tolist(),
+    effect, variance = answer.effects.effect[rows].tolist(), answer.effects.variance[rows].tolist()
+    kind = [answer.comparisons.rows[i].kind for i in rows]
+    return funnel(
+        effect,
+        variance,
         answer.effects.measure,
         unit=_unit(answer),
-        kind=[answer.comparisons.rows[i].kind for i in rows],
+        kind=kind,
+        filled=trim_and_fill(effect, variance, answer.tau2_method, answer.interval, kind=kind) if filled else None,
         title=f"{answer.term.label}: {largest.replace('_', ' ')}",
     )
 
@@ -223,10 +255,10 @@ def _usual_measure(evidence: Evidence, outcome_id: str) -> str:
     return "log_risk_ratio" if shares else "mean_difference"
 
 
-def _row(answer: Analysis, i: int) -> figures.Study:
+def _row(answer: Analysis, i: int) -> forest.Study:
     row = answer.comparisons.rows[i]
     cells = (_sample(row.experimental),) if row.control is None else (_sample(row.experimental), _sample(row.control))
-    return figures.Study(
+    return forest.Study(
         _label(row),
         float(answer.effects.effect[i]),
         float(answer.effects.variance[i]),
@@ -247,11 +279,16 @@ def _exact(answer: Analysis, row: Comparison) -> tuple[float, float, float] | No
 
 
 def _label(row: Comparison) -> str:
-    """Return first author and year where the citation begins with an author, else the study's id."""
+    """Return first author and year where the citation begins with the author of the id, else the study's id."""
     author = _AUTHOR.match(row.study.citation)
-    if author is None:
+    if author is None or not row.study.study_id.startswith(_plain(author[1])):
         return row.study.study_id
     return f"{author[1]} {row.study.published_year or ''}".strip()
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name.lower())
+    return "".join(letter for letter in letters if letter.isascii() and letter.isalpha())
 
 
 def _sample(sample: Sample | None) -> str:
@@ -262,7 +299,8 @@ def _sample(sample: Sample | None) -> str:
     return f"{sample.mean:.3g} ({sample.sd:.3g}), {sample.n}"
 
 
-def _shown(answer: Analysis, result: PooledEffect) -> str:
+def shown(answer: Analysis, result: PooledEffect) -> str:
+    """Return estimate and interval on the scale readers know."""
     sizes = [row.experimental.n for row in answer.comparisons.rows]
     values = back_transform(answer.effects.measure, [result.estimate, *result.ci], sizes)
     return f"{values[0]:.3g} ({values[1]:.3g} to {values[2]:.3g})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -140,6 +140,8 @@ class Arm:
 UNUSABLE_FLAGS = frozenset({"DOUBTFUL", "DUPLICATE", "CROSSOVER"})
 _OTHERS_FIGURES = frozenset({"meta_analysis", "animal_meta_analysis", "review_table", "registry_record", "model"})
 _NOT_EXPANDED = frozenset({"svf", "bmac", "bm_mnc", "fat_graft"})
+TREATMENTS = frozenset({"msc", "not_expanded", "cell_free", "hsc", "active", "background"})
+"""What an arm may get, as :attr:`Arm.treatment` tells."""
 _TREATMENT = {"none": "background", "none_active": "active", "hsc": "hsc", "secretome": "cell_free"}
 
 
@@ -222,8 +224,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class ResponseRule:
-    """A rule that turns measured quantities into a responder or an event."""
+class RuleRow:
+    """One row of ``response_rules.csv``: words and formula as written; :mod:`stroma.trial.rules` evaluates them."""
 
     rule_id: str
     outcome: str
@@ -323,7 +325,7 @@ class Evidence:
     studies : mapping of str to Study
     arms : mapping of str to Arm
     outcomes : tuple of Outcome
-    rules : mapping of str to ResponseRule
+    rules : mapping of str to RuleRow
     judgements : tuple of Judgement
     claims : tuple of SeedClaim
     registrations : mapping of str to Registration
@@ -338,7 +340,7 @@ class Evidence:
     studies: Mapping[str, Study]
     arms: Mapping[str, Arm]
     outcomes: tuple[Outcome, ...]
-    rules: Mapping[str, ResponseRule]
+    rules: Mapping[str, RuleRow]
     judgements: tuple[Judgement, ...]
     claims: tuple[SeedClaim, ...]
     registrations: Mapping[str, Registration]
@@ -399,6 +401,20 @@ class Evidence:
             for row in self.outcomes
             if row.outcome_id == outcome_id and (disease is None or disease in row.arm.diseases)
         )
+
+
+def known_treatments(names: Iterable[str]) -> frozenset[str]:
+    """Return kinds of treatment as a set.
+
+    Raises
+    ------
+    StromaError
+        E154 for a name outside :data:`TREATMENTS`.
+    """
+    wanted = frozenset(names)
+    for name in sorted(wanted - TREATMENTS):
+        raise fail("E154", f"no kind of treatment `{name}`", hint=nearest(name, TREATMENTS), exit_code=2)
+    return wanted
 
 
 def parse_amount(text: str) -> Amount | None:

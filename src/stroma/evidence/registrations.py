@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stroma.errors import Problems, fail, nearest
 from stroma.evidence.listing import amount_text
+from stroma.evidence.posted_results import PostedResult, posted_results
 from stroma.evidence.records import Amount, Evidence, Study
 from stroma.registry import RegistryRecord, Unmapped, read_record
 from stroma.tables import Column, read_table
@@ -48,6 +49,8 @@ class MappedRecord:
         What could not be mapped, field by field.
     links : tuple of Link
         Reports in the store, surest first.
+    results : tuple of PostedResult
+        Numbers of the results section, where the record has one.
     """
 
     record: RegistryRecord
@@ -59,6 +62,7 @@ class MappedRecord:
     dose_unit: str
     unmapped: tuple[Unmapped, ...]
     links: tuple[Link, ...]
+    results: tuple[PostedResult, ...]
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,9 @@ def map_record(path: Path, evidence: Evidence) -> MappedRecord:
     """
     record = read_record(path)
     words = _word_list(evidence)
-    cells = [i.name for i in record.interventions if i.type == "BIOLOGICAL"]
-    arms = [arm.description for arm in record.arms if set(arm.interventions) & set(cells)]
+    given = [item for item in record.interventions if item.type == "BIOLOGICAL"]
+    cells = [text for item in given for text in (item.name, item.description) if text]
+    arms = [arm.description for arm in record.arms if {item.name for item in given} & set(arm.interventions)]
     texts = {
         "disease": list(record.conditions),
         "cell_source": [record.title, *cells, *arms],
@@ -110,6 +115,7 @@ def map_record(path: Path, evidence: Evidence) -> MappedRecord:
     ]
     if dose is None:
         unmapped.append(Unmapped("dose", "; ".join(arms), "no number of cells in these words"))
+    results, untold = posted_results(record, evidence.vocabulary.outcomes)
     return MappedRecord(
         record,
         found["disease"],
@@ -118,8 +124,9 @@ def map_record(path: Path, evidence: Evidence) -> MappedRecord:
         found["route"],
         dose,
         unit,
-        record.unmapped + tuple(unmapped),
+        record.unmapped + tuple(unmapped) + untold,
         find_links(record, found, evidence),
+        results,
     )
 
 
@@ -353,11 +360,14 @@ def mapped_as_dict(mapped: MappedRecord) -> dict[str, object]:
             }
             for arm in record.arms
         ],
+        "interventions": [asdict(item) for item in record.interventions],
+        "eligibility": record.eligibility,
         "outcomes": [
             {"kind": kind, "measure": item.measure, "days": list(item.days)}
             for kind, items in (("primary", record.primary), ("secondary", record.secondary))
             for item in items
         ],
+        "posted_results": [{**asdict(item), "days": list(item.days)} for item in mapped.results],
         "not_mapped": [asdict(item) for item in mapped.unmapped],
         "reports": [asdict(link) for link in mapped.links],
     }

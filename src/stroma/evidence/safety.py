@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stroma.errors import fail, nearest
-from stroma.evidence.records import UNUSABLE_FLAGS, Arm, Evidence, Outcome
+from stroma.evidence.records import UNUSABLE_FLAGS, Arm, Evidence, Outcome, known_treatments
 
 CATEGORIES = (
     "infusion_reaction",
@@ -92,11 +92,11 @@ def safety_counts(evidence: Evidence, category: str, treatments: Iterable[str] =
     Raises
     ------
     StromaError
-        E107 for an unknown category.
+        E107 for an unknown category, E154 for an unknown treatment.
     """
     if category not in CATEGORIES:
         raise fail("E107", f"no safety category `{category}`", hint=nearest(category, CATEGORIES), exit_code=2)
-    wanted, groups = frozenset(treatments), evidence.vocabulary.groups
+    wanted, groups = known_treatments(treatments), evidence.vocabulary.groups
     direct = groups.get(category, frozenset())
     alive = groups.get("survival", frozenset()) - _NOT_EVERYONE if category == "death" else frozenset()
     by_arm: dict[str, list[Outcome]] = defaultdict(list)

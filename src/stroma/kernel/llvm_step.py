@@ -15,7 +15,7 @@ from stroma.kernel.llvm_text import Code
 from stroma.kernel.program import Program, Report
 from stroma.kernel.rodas5p import GAMMA, STAGES, A, C, D, G
 
-PEAK_SHARE = 1e-7
+PEAK_SHARE = 1e-5
 SAFETY, SHRINK_MOST, GROW_MOST = 0.9, 0.2, 6.0
 SMALLEST_PIVOT = 1e-8
 """A pivot this much below its diagonal entry: the step is too long for elimination without pivoting."""

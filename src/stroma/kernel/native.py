@@ -14,6 +14,8 @@ from pathlib import Path
 import llvmlite
 from llvmlite import binding as llvm
 
+from stroma.errors import EXIT_ENVIRONMENT, fail
+
 MAGIC = b"stroma-object-1\n"
 
 
@@ -36,11 +38,28 @@ class Host:
 
 @cache
 def host() -> Host:
-    """Return this machine."""
+    """Return this machine, or the part of it that ``$STROMA_LANES`` allows (2, 4 or 8 doubles).
+
+    With fewer lanes than the machine has, its wider instructions are not used at all.
+
+    Raises
+    ------
+    StromaError
+        S021 for another value of the variable.
+    """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
     lanes = 8 if features.get("avx512f") and features.get("avx512dq") else 4 if features.get("avx2") else 2
+    asked = os.environ.get("STROMA_LANES", "8")
+    if asked not in ("2", "4", "8"):
+        raise fail("S021", f"STROMA_LANES is `{asked}`", hint="set it to 2, 4 or 8, or not at all",
+                   exit_code=EXIT_ENVIRONMENT)
+    lanes = min(lanes, int(asked))
+    barred = {4: ("avx512", "avx10"), 2: ("avx", "fma", "f16c", "vaes", "vpclmulqdq")}.get(lanes, ())
+    for feature in features:
+        if feature.startswith(barred):
+            features[feature] = False
     # LLVM keeps to 256 bits on some processors that have 512; every lane of ours is busy.
     features["prefer-256-bit"] = False
     return Host(llvm.get_host_cpu_name(), features.flatten(), lanes)

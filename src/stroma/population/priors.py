@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr
 from scipy.stats import truncnorm
 
-from stroma.disease import Disease, Parameter
+from stroma.disease import SWITCH, Disease, Parameter
 from stroma.streams import generator
 
 
@@ -28,6 +28,8 @@ def from_scale(parameter: Parameter, scaled: NDArray[np.float64]) -> NDArray[np.
         natural = np.exp(scaled)
     elif parameter.distribution == "logitnormal":
         natural = expit(scaled)
+    elif parameter.distribution == SWITCH:
+        natural = (np.asarray(scaled) >= 0.5).astype(float)
     else:
         natural = np.asarray(scaled, float)
     return np.clip(natural, parameter.lower, parameter.upper)
@@ -60,6 +62,8 @@ def sample_prior(disease: Disease, names: Sequence[str], count: int, seed: int) 
         lower, upper = limits(p)
         if p.distribution == "uniform":
             columns.append(lower + u * (upper - lower))
+        elif p.distribution == SWITCH:
+            columns.append((u >= 1.0 - p.spread).astype(float))
         else:
             mid = centre(p)
             columns.append(truncnorm.ppf(u, (lower - mid) / p.spread, (upper - mid) / p.spread, mid, p.spread))
@@ -67,7 +71,7 @@ def sample_prior(disease: Disease, names: Sequence[str], count: int, seed: int) 
 
 
 def log_prior(disease: Disease, names: Sequence[str], scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the log density of the truncated priors on their scales, shape (n,)."""
+    """Return the log density of the truncated priors on their scales (of a switch its log weight), shape (n,)."""
     total = np.zeros(scaled.shape[0])
     for i, name in enumerate(names):
         p = disease.parameters[name]
@@ -76,6 +80,9 @@ def log_prior(disease: Disease, names: Sequence[str], scaled: NDArray[np.float64
         inside = (x >= lower) & (x <= upper)
         if p.distribution == "uniform":
             density = np.full(x.shape, -np.log(upper - lower))
+        elif p.distribution == SWITCH:
+            density = np.log(np.where(x == 1.0, p.spread, 1.0 - p.spread))
+            inside = (x == 0.0) | (x == 1.0)
         else:
             mid = centre(p)
             mass = ndtr((upper - mid) / p.spread) - ndtr((lower - mid) / p.spread)

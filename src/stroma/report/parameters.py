@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import truncnorm, uniform
+from scipy.stats import bernoulli, truncnorm, uniform
 
 from stroma.calibration.fit import SCEPTICAL_MEDIAN, SCEPTICAL_SPREAD
 from stroma.calibration.posterior import Posterior
-from stroma.disease import Disease, Parameter
+from stroma.disease import SWITCH, Disease, Parameter
 from stroma.population.priors import centre, from_scale, limits, to_scale
 
 POINTS = (0.05, 0.5, 0.95)
@@ -25,7 +25,7 @@ class Learnt:
     ----------
     parameter : Parameter
     prior, posterior : tuple of float
-        5, 50 and 95 % points on the natural scale.
+        5, 50 and 95 % points on the natural scale; of a switch 0, the weight of 1, and 1.
     contraction : float
         1 - variance of the posterior / variance of the prior, on the prior's scale; 0 learnt nothing, 1 all.
     """
@@ -47,6 +47,8 @@ def prior_of(disease: Disease, parameter: Parameter, prior: str = "current") -> 
     lower, upper = limits(parameter)
     if parameter.distribution == "uniform":
         return uniform(lower, upper - lower)
+    if parameter.distribution == SWITCH:
+        return bernoulli(parameter.spread)
     mid, spread = centre(parameter), parameter.spread
     if prior == "sceptical" and parameter.parameter_id == disease.amplitude:
         mid, spread = float(to_scale(parameter, np.array([SCEPTICAL_MEDIAN]))[0]), SCEPTICAL_SPREAD
@@ -61,11 +63,14 @@ def learnt(disease: Disease, posterior: Posterior, name: str, prior: str = "curr
     mean = float((weight * scaled).sum())
     variance = float((weight * (scaled - mean) ** 2).sum())
 
+    contraction = 1.0 - variance / float(before.var())
+    if parameter.distribution == SWITCH:
+        return Learnt(parameter, (0.0, parameter.spread, 1.0), (0.0, mean, 1.0), contraction)
+
     def natural(points: NDArray[np.float64]) -> tuple[float, ...]:
         return tuple(float(x) for x in from_scale(parameter, points))
 
-    return Learnt(parameter, natural(before.ppf(POINTS)), natural(_weighted(scaled, weight)),
-                  1.0 - variance / float(before.var()))
+    return Learnt(parameter, natural(before.ppf(POINTS)), natural(_weighted(scaled, weight)), contraction)
 
 
 def _weighted(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -115,6 +115,7 @@ def _manifest(found: Forecast, made: RunRecord, name: str) -> dict:
         "settings": asdict(found.settings),
         "patients": {"eligible_share": round(found.eligible_share, 4),
                      "effective": round(found.effective_patients, 1), "failed": found.failed},
+        "delivered_error": asdict(found.checked) | {"kept": found.checked.kept} if found.checked else None,
         "hashes": {"model": found.disease.model.content_hash, "posterior": found.posterior.content_hash,
                    "pool": found.pool_key,
                    **{p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in found.files}},

@@ -13,6 +13,7 @@ from stroma.expression import parse
 from stroma.population.subjects import Subjects
 from stroma.streams import normals, uniforms
 from stroma.trial.pool import YEAR, Pool
+from stroma.trial.scales.domains import major_organ_active, new_domains
 from stroma.trial.scales.kidney import creatinine_to_egfr, creatinine_upper_limit, egfr_to_creatinine
 from stroma.trial.scales.sledai import sledai_2k
 
@@ -38,16 +39,22 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
     people, days = pool.subjects, pool.visit_day
     found: Quantities = {}
     wander = _wander(disease, people.subject, days, seed)
+    taking_part = _placebo(disease, people, days)
     for row in disease.observables:
         name = row.text("outcome_id")
         true = pool.states[row.text("formula")]
         if name == "serum_creatinine":  # what is measured; filtration is then estimated from it, as in the clinic
             true = egfr_to_creatinine(true, *_age_and_sex(people))
+        true = true * taking_part.get(name, 1.0)
+        if row.text("noise") == "none":  # a dose as prescribed: sums of its steps, free of their rounding
+            found[name] = np.round(true, 9)
+            continue
         noise = normals(seed, f"measurement/{name}", people.subject, days.size) * row.known("noise_sd")
         if row.text("noise") == "lognormal":
             found[name] = true * np.exp(noise + (wander if row.values["wander"] else 0.0))
         else:
             found[name] = true + noise
+    _show(disease, found)
     _add_constants(disease, people, found)
     if "serum_creatinine" in found:
         found["egfr"] = creatinine_to_egfr(found["serum_creatinine"], *_age_and_sex(people))
@@ -57,8 +64,12 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
         found["sledai_2k"] = sledai_2k(items).astype(float)
         sediment = [items[i] for i in disease.config["sediment"]["items"]]
         found["sediment_active"] = np.logical_or.reduce(sediment)
+        found |= _organ_activity(disease, items)
+        found["pga"] = _global_assessment(disease, people.subject, found["sledai_2k"], seed)
         found.update({f"item_{name}": value for name, value in items.items()})
     found["rescue"] = _rescue(disease, pool, seed)
+    for row in disease.scales:
+        found[row.text("outcome_id")] = parse(row.text("formula"), row.file, row.line).evaluate(found, days)
     return found
 
 
@@ -101,6 +112,28 @@ def _wander(disease: Disease, subject: NDArray[np.int64], days: NDArray[np.float
     return setting["sd"] * out
 
 
+def _placebo(disease: Disease, people: Subjects, days: NDArray[np.float64]) -> Quantities:
+    """What taking part in a trial does to each measure, as a factor: expectation, better care, kinder judgement.
+
+    The ln factor approaches minus the table's effect with one half-life, times the patient's own covariate: one
+    number for all measures, about 1 on average in the reference population, negative in those who worsen.
+    """
+    setting = disease.config.get("placebo")
+    if setting is None:
+        return {}
+    reached = people.covariates[setting["covariate"]][:, None] * (1.0 - 0.5 ** (days / setting["half_life_day"]))
+    return {row.text("outcome_id"): np.exp(-people.value(disease, row.text("parameter_id"))[:, None] * reached)
+            for row in disease.placebo}
+
+
+def _show(disease: Disease, found: Quantities) -> None:
+    """Round and truncate measures to what their instruments can show, in place."""
+    for row in disease.instruments:
+        name, step = row.text("outcome_id"), row.number("step")
+        value = found[name] if step is None else np.round(found[name] / step) * step
+        found[name] = np.clip(value, row.number("lower"), row.number("upper"))
+
+
 def _items(disease: Disease, pool: Pool, found: Mapping[str, NDArray], seed: int) -> dict[str, NDArray[np.bool_]]:
     """Each item of the scale: a laboratory rule, or a patient's own threshold on an activity.
 
@@ -124,6 +157,21 @@ def _items(disease: Disease, pool: Pool, found: Mapping[str, NDArray], seed: int
             activity = np.log(np.maximum(pool.states[row.text("driver")], 1e-12))
         items[name] = activity + visit > threshold[:, None]
     return items
+
+
+def _organ_activity(disease: Disease, items: Mapping[str, NDArray[np.bool_]]) -> Quantities:
+    """Stand-ins for what BILAG adds to the response rules of lupus: organs newly active, a major organ active."""
+    grades = {row.text("item"): row.text("grade") for row in disease.items}
+    severe, moderate = new_domains(items, grades)
+    return {"bilag_new_a": severe, "bilag_new_b": moderate, "major_organ_active": major_organ_active(items)}
+
+
+def _global_assessment(disease: Disease, subject: NDArray[np.int64], score: NDArray[np.float64],
+                       seed: int) -> NDArray[np.float64]:
+    """Return the physician's global assessment, 0 to 3: it saturates with the score, and the physician errs."""
+    says = disease.config["global_assessment"]
+    error = says["sd"] * normals(seed, "global assessment", subject, score.shape[1])
+    return np.clip(3.0 * score / (says["half"] + score) + error, 0.0, 3.0)
 
 
 def _rescue(disease: Disease, pool: Pool, seed: int) -> NDArray[np.bool_]:

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroma.disease import Disease
+from stroma.engine.delivered import DeliveredError
 from stroma.engine.ensemble import Backend, Doses, EnsembleProblem, Status, Tolerance
+from stroma.errors import fail, nearest
 from stroma.population.subjects import Subjects
 from stroma.streams import uniforms
 from stroma.therapy import Therapy
 
 YEAR = 365.25
+MOST_FLARES = 32
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Pool:
     status : ndarray of int8, shape (n_subject,)
     key : str
         Content hash of everything that went in.
+    checked : DeliveredError or None
+        What the engine found out about its accuracy, where it is watched.
     """
 
     subjects: Subjects
@@ -38,6 +43,7 @@ class Pool:
     states: Mapping[str, NDArray[np.float64]]
     status: NDArray[np.int8]
     key: str
+    checked: DeliveredError | None = None
 
     @property
     def solved(self) -> NDArray[np.bool_]:
@@ -80,6 +86,11 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
     seed : int
     horizon : float
         Last day that matters; later additions are left out.
+
+    Raises
+    ------
+    StromaError
+        D012 for a therapy that acts on a state which the disease does not have.
     """
     index = {name: i for i, name in enumerate(disease.model.states)}
     n = subjects.n
@@ -93,6 +104,9 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
         amount.append(np.broadcast_to(np.asarray(much, float), (n,)))
 
     for therapy in therapies:
+        if missing := therapy.states - index.keys():
+            raise fail("D012", f"`{disease.disease_id}` has no state `{min(missing)}` for `{therapy.therapy_id}`",
+                       hint=f"{nearest(min(missing), index)}; a product for a joint does not fit a disease without one")
         for name, when, much in therapy.doses:
             if when < horizon:
                 add(name, when, much)
@@ -100,13 +114,14 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
             cells = therapy.cell_dose.cells(subjects.covariates["weight"])
             lost = therapy.value("loss_thawed" if therapy.thawed else "loss_fresh")
             alive = cells * therapy.value("viability") * (1.0 - lost)
+            living, dead = therapy.cell_states
             for when in therapy.cell_dose.days:
-                add("viable", when, alive)
-                add("apoptotic", when, cells - alive)
-    if "push" in index:
-        hazard = subjects.value(disease, "flare_hazard") / YEAR
-        wait = -np.log(uniforms(seed, "first flare", subjects.subject, 1)[:, 0]) / hazard
-        add("push", np.minimum(wait, horizon), np.where(wait < horizon, subjects.value(disease, "flare_push"), 0.0))
+                add(living, when, alive)
+                add(dead, when, cells - alive)
+    for flare in disease.config.get("flare", ()):
+        size = subjects.value(disease, flare["size"])
+        for when in _flare_days(disease, subjects, flare, seed, horizon):
+            add(flare["state"], np.minimum(when, horizon), np.where(when < horizon, size, 0.0))
     if not state:
         return Doses.none(n)
     days, amounts = np.stack(day, axis=1), np.stack(amount, axis=1)
@@ -115,6 +130,18 @@ def arm_doses(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy]
     take = np.take_along_axis
     return Doses(np.arange(n + 1, dtype=np.int64) * len(state), take(days, order, 1).ravel(),
                  take(states, order, 1).ravel(), take(amounts, order, 1).ravel())
+
+
+def _flare_days(disease: Disease, subjects: Subjects, flare: Mapping[str, str], seed: int,
+                horizon: float) -> NDArray[np.float64]:
+    """Return the day of the first, second, ... flare of every subject, shape (n_flare, n): a Poisson process.
+
+    As many rows as the most flares that anybody has before the horizon, at most :data:`MOST_FLARES`.
+    """
+    hazard = subjects.value(disease, flare["hazard"]) / YEAR
+    uniform = uniforms(seed, f"flares/{flare['state']}", subjects.subject, MOST_FLARES)
+    days = np.cumsum(-np.log(uniform), axis=1).T / hazard
+    return days[:int((days < horizon).sum(axis=0).max(initial=0))]
 
 
 def solve_pool(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy], visit_day: NDArray[np.float64],
@@ -144,4 +171,4 @@ def solve_pool(disease: Disease, subjects: Subjects, therapies: Sequence[Therapy
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(repr((names, tolerance, backend.name)).encode())
     states = {name: solved.values[:, :, i] for i, name in enumerate(names)}
-    return Pool(people, visit_day, states, solved.status, digest.hexdigest()[:16])
+    return Pool(people, visit_day, states, solved.status, digest.hexdigest()[:16], solved.checked)

@@ -139,7 +139,7 @@ def regress(effect: ArrayLike, variance: ArrayLike, moderators: Mapping[str, Arr
     total = float(TAU2_METHODS[tau2_method](y[None], v[None], np.ones((k, 1)))[0])
     statistic, statistic_p = _together(coefficient[1:], covariance[1:, 1:], result.df)
     notes = [] if k >= STUDIES_PER_MODERATOR * (p - 1) else [
-        f"{k} studies for {p - 1} coefficients: under {STUDIES_PER_MODERATOR} each, a hypothesis at best"]
+        f"{k} studies, moderator coefficients: {p - 1}; under {STUDIES_PER_MODERATOR} each, a hypothesis at best"]
     return MetaRegression(
         names=names, coefficient=_row(coefficient), se=_row(se), low=_row(coefficient - half),
         high=_row(coefficient + half),

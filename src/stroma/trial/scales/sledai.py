@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stroma.errors import Problems, nearest
 from stroma.library import library_root
-from stroma.tables import Column, read_table
+from stroma.tables import Column, Row, read_table
 
 _COLUMNS = {
     "item": Column(required=True),
@@ -35,9 +35,17 @@ def item_weights(library: Path | None = None) -> Mapping[str, int]:
     ------
     Gladman DD, Ibañez D, Urowitz MB. J Rheumatol 2002;29:288-291.
     """
-    table = (library or library_root()) / "vocabulary" / "sledai_2k.csv"
-    rows = read_table(table, _COLUMNS, "T120", key=("item",))
-    return {row.text("item"): int(row.known("weight")) for row in rows}
+    return {row.text("item"): int(row.known("weight")) for row in _rows(library)}
+
+
+@lru_cache(maxsize=8)
+def item_domains(library: Path | None = None) -> Mapping[str, str]:
+    """Return the organ domain of each item; source and errors as :func:`item_weights`."""
+    return {row.text("item"): row.text("domain") for row in _rows(library)}
+
+
+def _rows(library: Path | None) -> list[Row]:
+    return read_table((library or library_root()) / "vocabulary" / "sledai_2k.csv", _COLUMNS, "T120", key=("item",))
 
 
 def sledai_2k(items: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.int64]:

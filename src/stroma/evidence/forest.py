@@ -1,7 +1,6 @@
-"""Forest and funnel plots. Families of evidence stand apart and have no common diamond.
+"""The forest plot. Families of evidence stand apart and have no common diamond.
 
-matplotlib is imported where a figure is made. Each function returns a ``matplotlib.figure.Figure``;
-``figure.savefig("forest.svg")`` writes it.
+matplotlib is imported where the figure is made; ``figure.savefig("forest.svg")`` writes it.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stroma.errors import fail, nearest
-from stroma.evidence.effect_sizes import MEASURES, back_transform
+from stroma.evidence.effect_sizes import MEASURES
 from stroma.evidence.pooling.inference import INTERVALS, critical
 from stroma.evidence.pooling.kinds import families
 from stroma.evidence.pooling.moderators import subgroups
 from stroma.evidence.pooling.pooled import PooledEffect, pool
-from stroma.evidence.pooling.small_study import TrimAndFill
-from stroma.evidence.pooling.small_study import funnel as funnel_points
+from stroma.evidence.readers_scale import NO_NULL, SCALE, SHARES, Reading, scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +33,8 @@ HEADINGS = {
 """Family of evidence -> heading, in the order of the panels."""
 
 WORDS = {
-    "controlled": ("favours MSC", "favours control"),
-    "active_comparator": ("favours MSC", "favours comparator"),
+    "controlled": ("favours experimental", "favours control"),
+    "active_comparator": ("favours experimental", "favours comparator"),
     "uncontrolled": ("better than before", "worse than before"),
 }
 COLOUR = {"controlled": "#1f4e79", "active_comparator": "#5b3f8c", "uncontrolled": "#8a6a2f"}
@@ -45,14 +43,6 @@ ROW, MARGIN, PLOT, GAP = 0.225, 0.25, 3.4, 0.22
 """Row height, page margin, width of the plot and gap between columns, in inches."""
 BELOW = 0.78
 """From the axis to the first note, in inches."""
-
-SHARES = frozenset({"logit_proportion", "freeman_tukey"})
-NO_NULL = SHARES | {"log_rate", "mean"}
-RATIO_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-SHARE_TICKS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
-SCALE = {"logit_proportion": "proportion, %", "freeman_tukey": "proportion, %", "log_rate": "rate",
-         "log_risk_ratio": "risk ratio", "log_odds_ratio": "odds ratio", "log_rate_ratio": "rate ratio"}
-
 
 @dataclass(frozen=True)
 class Study:
@@ -107,59 +97,9 @@ class _Panel:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """How numbers of one measure are shown."""
-
-    measure: str
-    unit: str
-    sizes: tuple[float, ...]
-
-    def shown(self, value: float) -> float:
-        """Return a value on the readers' scale; proportions in percent."""
-        turned = float(back_transform(self.measure, value, self.sizes or None))
-        return 100.0 * turned if self.measure in SHARES else turned
-
-    def placed(self, value: float) -> float:
-        """Return where a share or rate stands on the scale of pooling; an empty arm stands at minus infinity."""
-        with np.errstate(divide="ignore"):
-            if self.measure == "logit_proportion":
-                return float(np.log(value) - np.log1p(-value))
-            return math.asin(math.sqrt(value)) if self.measure == "freeman_tukey" else float(np.log(value))
-
-    def text(self, interval: tuple[float, float, float]) -> str:
-        """Return ``estimate [low, high]`` of an interval on the scale of pooling."""
-        return self.printed(*(self.shown(x) for x in interval))
-
-    def printed(self, center: float, low: float, high: float) -> str:
-        """Return ``estimate [low, high]`` of numbers on the readers' scale."""
-        places = 1 if self.measure in SHARES or abs(center) >= 100 else 2
-        return f"{center:.{places}f} [{low:.{places}f}, {high:.{places}f}]".replace("-", "−")
-
-    @property
-    def axis(self) -> str:
-        """Return the axis label."""
-        name = SCALE.get(self.measure, MEASURES[self.measure])
-        return f"{name}, {self.unit}" if self.unit else name
-
-    def ticks(self, low: float, high: float) -> tuple[list[float], list[str]] | None:
-        """Return positions and labels on a transformed axis; None where the axis is plain."""
-        if self.measure.startswith("log_"):
-            at = [math.log(t) for t in RATIO_TICKS]
-        elif self.measure == "logit_proportion":
-            at = [math.log(t / (1.0 - t)) for t in SHARE_TICKS]
-        elif self.measure == "freeman_tukey":
-            at = [math.asin(math.sqrt(t)) for t in SHARE_TICKS]
-        else:
-            return None
-        inside = [x for x in at if low <= x <= high]
-        step = max(1, math.ceil(len(inside) / 7))
-        return inside[::step], [f"{self.shown(x):.3g}" for x in inside[::step]]
-
-
 def forest(studies: Sequence[Study], measure: str, *, unit: str = "", columns: Sequence[str] = (),
-           better: str = "lower", title: str = "", tau2_method: str = "reml", interval: str = "hksj",
-           level: float = 0.95) -> Figure:
+           better: str = "lower", title: str = "", notes: Sequence[str] = (),
+           tau2_method: str = "reml", interval: str = "hksj", level: float = 0.95) -> Figure:
     """Draw a forest plot: one panel a family of evidence, subgroup diamonds, a total, its prediction interval.
 
     Parameters
@@ -176,6 +116,8 @@ def forest(studies: Sequence[Study], measure: str, *, unit: str = "", columns: S
         Which direction is good for the patient.
     title : str
         Above the figure.
+    notes : sequence of str
+        Below the figure, what holds for every panel.
     tau2_method, interval, level
         As in ``pool``.
 
@@ -190,81 +132,12 @@ def forest(studies: Sequence[Study], measure: str, *, unit: str = "", columns: S
     """
     _drawable(studies, measure, columns, better)
     sizes = tuple(s.n for s in studies if s.n is not None)
-    reading = _Reading(measure, unit, sizes)
+    reading = Reading(measure, unit, sizes)
     family_of = families([s.kind for s in studies])
     panels = [_panel(family, [s for s, f in zip(studies, family_of, strict=True) if f == family], reading,
                      tau2_method, interval, level)
               for family in HEADINGS if family in family_of]
-    return _Sheet(panels, reading, tuple(columns), better, title, level).draw()
-
-
-def funnel(effect: Sequence[float], variance: Sequence[float], measure: str, *, unit: str = "",
-           kind: Sequence[str] | None = None, filled: TrimAndFill | None = None, title: str = "") -> Figure:
-    """Draw a funnel plot, with contours of significance about the null where the measure has one.
-
-    Parameters
-    ----------
-    effect, variance, kind
-        As in ``pool``; one family of evidence.
-    filled : TrimAndFill, optional
-        Studies filled in are drawn as open circles.
-    measure, unit, title
-        As in :func:`forest`.
-
-    Source
-    ------
-    Peters, Sutton, Jones, Abrams, Rushton, J Clin Epidemiol 2008;61:991, doi 10.1016/j.jclinepi.2007.11.010.
-    """
-    from matplotlib.figure import Figure
-
-    points = funnel_points(effect, variance, kind=kind)
-    if measure not in MEASURES:
-        raise fail("E507", f"unknown measure `{measure}`", hint=nearest(measure, MEASURES), exit_code=2)
-    figure = Figure(figsize=(6.4, 5.0), layout="constrained")
-    axes = figure.add_subplot()
-    extra = np.array([]) if filled is None else filled.filled_effect
-    top = 1.08 * float(points.se.max())
-    spread = max(float(np.abs(np.concatenate([points.effect, extra]) - points.center).max()) * 1.15, 1.96 * top)
-    low, high = points.center - spread, points.center + spread
-    if measure not in NO_NULL:
-        _contours(axes, top)
-    axes.plot([points.center - 1.96 * top, points.center, points.center + 1.96 * top], [top, 0.0, top], "--",
-              color="#444444", lw=1.0, label="95 % limits about the common effect")
-    axes.axvline(points.center, color="#444444", lw=1.0)
-    axes.plot(points.effect, points.se, "o", color=COLOUR["controlled"], ms=5.5, mec="white", mew=0.6,
-              label=f"studies (k = {points.effect.size})")
-    if filled is not None and filled.missing:
-        axes.plot(filled.filled_effect, np.sqrt(filled.filled_variance), "o", mfc="white", ms=5.5,
-                  mec=COLOUR["controlled"], label=f"filled in (k = {filled.missing})")
-    axes.set(xlim=(low, high), ylim=(top, 0.0), ylabel="standard error", title=title)
-    _scale(axes, _Reading(measure, unit, ()) if measure != "freeman_tukey" else None, low, high, measure)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=8, frameon=False)
-    return figure
-
-
-def _contours(axes: Axes, top: float) -> None:
-    heights = np.array([0.0, top])
-    shades = ((0.10, "#ffffff", "p > 0.10"), (0.05, "#cfcfcf", "0.05 < p < 0.10"), (0.01, "#e3e3e3", "0.01 < p < 0.05"))
-    axes.set_facecolor("#f3f3f3")
-    inner = np.zeros(2)
-    for p, colour, label in shades:
-        outer = critical(1.0 - p, math.inf) * heights
-        axes.fill_betweenx(heights, inner, outer, facecolor=colour, lw=0, zorder=0)
-        axes.fill_betweenx(heights, -outer, -inner, facecolor=colour, lw=0, zorder=0)
-        axes.fill_betweenx([], [], facecolor=colour, edgecolor="#888888", lw=0.5, label=label)
-        inner = outer
-    axes.fill_betweenx([], [], facecolor="#f3f3f3", edgecolor="#888888", lw=0.5, label="p < 0.01")
-
-
-def _scale(axes: Axes, reading: _Reading | None, low: float, high: float, measure: str) -> None:
-    if reading is None:
-        axes.set_xlabel(MEASURES[measure])
-        return
-    ticks = reading.ticks(low, high)
-    if ticks is not None:
-        axes.set_xticks(ticks[0], ticks[1])
-    axes.set_xlabel(reading.axis)
+    return _Sheet(panels, reading, tuple(columns), better, title, tuple(notes), level).draw()
 
 
 def _drawable(studies: Sequence[Study], measure: str, columns: Sequence[str], better: str) -> None:
@@ -281,7 +154,7 @@ def _drawable(studies: Sequence[Study], measure: str, columns: Sequence[str], be
             raise fail("E535", f"{s.label} has no sample size to turn a double arcsine back", exit_code=2)
 
 
-def _panel(family: str, studies: list[Study], reading: _Reading, tau2_method: str, interval: str,
+def _panel(family: str, studies: list[Study], reading: Reading, tau2_method: str, interval: str,
            level: float) -> _Panel:
     y, v, kind = [s.effect for s in studies], [s.variance for s in studies], [s.kind for s in studies]
     total = pool(y, v, tau2_method, interval, kind=kind, level=level)
@@ -302,8 +175,8 @@ def _panel(family: str, studies: list[Study], reading: _Reading, tau2_method: st
         label = f"{100 * level:g} % prediction interval (t, {total.prediction_df:g} df)"
         span = (total.estimate, *total.prediction_interval)
         lines.append(_Line("prediction", label, (), span, "[" + reading.text(span).split("[")[1]))
-    how = (f"Model: {total.tau2_method.upper()}; {INTERVALS[total.interval]}; squares have areas by weight. "
-           f"Compared with: {total.kind.replace('_', ' ')}.")
+    how = (f"Model: {total.tau2_method.upper()}; {INTERVALS[total.interval]}; squares have areas by weight."
+           + ("" if family == "uncontrolled" else f" Compared with: {total.kind.replace('_', ' ')}."))
     differ = () if parts.q_df == 0 else (
         f"Difference between subgroups: Q = {parts.q:.2f}, df = {parts.q_df}, p = {parts.q_p:.3g}.", *parts.notes)
     one_sided = ("Arms without events, or with nothing else: one-sided exact limit.",) if any(
@@ -311,7 +184,7 @@ def _panel(family: str, studies: list[Study], reading: _Reading, tau2_method: st
     return _Panel(family, tuple(lines), total, (how, *one_sided, *differ, *total.notes))
 
 
-def _study_line(study: Study, weight: float, reading: _Reading, level: float) -> _Line:
+def _study_line(study: Study, weight: float, reading: Reading, level: float) -> _Line:
     if study.exact is None:
         half = critical(level, math.inf) * math.sqrt(study.variance)
         span = (study.effect, study.effect - half, study.effect + half)
@@ -323,7 +196,7 @@ def _study_line(study: Study, weight: float, reading: _Reading, level: float) ->
                  reading.printed(percent * center, percent * low, percent * high), weight)
 
 
-def _summary_line(role: str, label: str, pooled: PooledEffect, reading: _Reading, weight: float) -> _Line:
+def _summary_line(role: str, label: str, pooled: PooledEffect, reading: Reading, weight: float) -> _Line:
     span = (pooled.estimate, *pooled.ci)
     return _Line(role, label, (), span, reading.text(span), weight)
 
@@ -335,8 +208,8 @@ def _spread(pooled: PooledEffect) -> str:
 class _Sheet:
     """A page in inches: text columns left and right of one plot a panel."""
 
-    def __init__(self, panels: list[_Panel], reading: _Reading, columns: tuple[str, ...], better: str,
-                 title: str, level: float) -> None:
+    def __init__(self, panels: list[_Panel], reading: Reading, columns: tuple[str, ...], better: str,
+                 title: str, notes: tuple[str, ...], level: float) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -356,7 +229,8 @@ class _Sheet:
         self.left = MARGIN + self.label_width + sum(w + GAP for w in self.cell_widths) + GAP
         self.text_width = max(self._width(t, True) for t in (self._effect_head(), *(x.text for x in lines)))
         self.width = self.left + PLOT + GAP + self.text_width + GAP + 0.55 + MARGIN
-        self.notes = {p.family: self._wrapped(p) for p in panels}
+        self.notes = {p.family: self._wrapped(p.notes) for p in panels}
+        self.below = self._wrapped(notes)
 
     def _width(self, text: str, bold: bool) -> float:
         from matplotlib.font_manager import FontProperties
@@ -367,15 +241,15 @@ class _Sheet:
     def _effect_head(self) -> str:
         return f"{SCALE.get(self.reading.measure, 'effect')} [{100 * self.level:g} % CI]"
 
-    def _wrapped(self, panel: _Panel) -> list[str]:
+    def _wrapped(self, notes: Sequence[str]) -> list[str]:
         columns = int((self.width - 2 * MARGIN) / 0.06)
-        return [line for note in panel.notes for line in textwrap.wrap(note, columns)]
+        return [line for note in notes for line in textwrap.wrap(note, columns)]
 
     def draw(self) -> Figure:
         """Return the finished figure."""
         heights = [ROW * (len(p.lines) + 0.75 * len(self.notes[p.family])) + BELOW + 0.2 for p in self.panels]
         head = ROW * (2.4 if self.title else 1.2)
-        height = MARGIN + head + sum(heights) + MARGIN * 0.4
+        height = MARGIN + head + sum(heights) + 0.75 * ROW * len(self.below) + MARGIN * 0.4
         self.figure.set_size_inches(self.width, height)
         self.page = self.figure.add_axes((0, 0, 1, 1))
         self.page.set(xlim=(0, self.width), ylim=(0, height))
@@ -389,7 +263,12 @@ class _Sheet:
         for panel, tall in zip(self.panels, heights, strict=True):
             self._draw_panel(panel, y, height)
             y -= tall
+        for i, note in enumerate(self.below):
+            self._note(y - 0.75 * ROW * i, note)
         return self.figure
+
+    def _note(self, y: float, text: str) -> None:
+        self._say(MARGIN, y, text, size=7.5, colour="#444444")
 
     def _say(self, x: float, y: float, text: str, *, size: float = 9, weight: str = "normal", align: str = "left",
              colour: str = "black") -> None:
@@ -423,7 +302,7 @@ class _Sheet:
         axes.set_yticks([])
         axes.spines[["left", "right", "top"]].set_visible(False)
         axes.tick_params(axis="x", labelsize=8)
-        _scale(axes, self.reading, low, high, self.reading.measure)
+        scale(axes, self.reading, low, high, self.reading.measure)
         axes.xaxis.label.set_fontsize(8.5)
         if self.reading.measure not in NO_NULL:
             axes.axvline(0.0, color="black", lw=0.8, zorder=0)
@@ -433,7 +312,7 @@ class _Sheet:
             self._draw_line(axes, line, top - ROW * (i + 0.5), colour, (low, high))
         self._directions(panel, bottom)
         for i, note in enumerate(self.notes[panel.family]):
-            self._say(MARGIN, bottom - BELOW - 0.75 * ROW * i, note, size=7.5, colour="#444444")
+            self._note(bottom - BELOW - 0.75 * ROW * i, note)
 
     def _draw_line(self, axes: Axes, line: _Line, y: float, colour: str, limits: tuple[float, float]) -> None:
         heavy = line.role in ("head", "group", "diamond", "total")

@@ -1,0 +1,1 @@
+"""Forecasts judged on what was published later: origins, scores, baselines."""
