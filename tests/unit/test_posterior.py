@@ -189,7 +189,8 @@ def test_the_fit_is_chosen_by_what_it_had_seen(disease: Disease, posterior: Post
         return made
 
     kept("2014-01-01", FILE)
-    early, middle = kept("2010-01-01", origin_file("before-2010-06-01")), kept("2012-01-01", origin_file("before-2012-01-01"))
+    early = kept("2010-01-01", origin_file("before-2010-06-01"))
+    middle = kept("2012-01-01", origin_file("before-2012-01-01"))
     assert choose_posterior(disease).manifest["fitted_before"] == "2014-01-01"
     assert choose_posterior(disease, "before:2013-12-31").content_hash == middle.content_hash
     assert choose_posterior(disease, "before:2012-01-01").content_hash == middle.content_hash

@@ -25,6 +25,7 @@ from stroma.trial.registration import read_design
 from stroma.trial.study import read_study
 
 _GIVEN = "the dose was given by hand: the published result belongs to another one and is not compared"
+_SEEN = "the fit has seen published results of this trial: those are not compared"
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,12 @@ def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Back
     """
     sizes, machine = settings or Settings(), backend or watched(engine("cpu"))
     designs = designs_of(trial.designs[0], asked, trial.disease)
-    solved = SolvedArms()
+    solved, chosen = SolvedArms(), posterior or choose_posterior(trial.disease)
+    seen = set(chosen.manifest["target_ids"])
+    unseen = [t for t in trial.published if t.target_id not in seen]
+    told = [*([_GIVEN] if trial.dose_given else []), *([_SEEN] if len(unseen) < len(trial.published) else [])]
     found = predict_trial(trial.record, trial.title, trial.disease, trial.designs,
-                          posterior or choose_posterior(trial.disease), trial.published, sizes, machine, progress,
-                          (_GIVEN,) if trial.dose_given else (), trial.dose_given, trial.files, solved)
+                          chosen, unseen, sizes, machine, progress, told, trial.dose_given, trial.files, solved)
     return compare(found, asked, designs, sizes, machine, solved, progress) if asked else found
 
 

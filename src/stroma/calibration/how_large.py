@@ -155,8 +155,8 @@ def how_large(trial: Trial, question: SizeQuestion, settings: Settings, backend:
     designs = _designs(planned, question)
     chosen = posterior or choose_posterior(trial.disease)
     drawn = take_draws(chosen, settings.draws, settings.seed)
-    found = simulate_design(trial.record, trial.disease, planned, drawn, (), settings, backend or watched(engine("cpu")),
-                            progress)
+    machine = backend or watched(engine("cpu"))
+    found = simulate_design(trial.record, trial.disease, planned, drawn, (), settings, machine, progress)
     sizes = []
     for number, design in enumerate(designs):
         sizes.append(_one_size(found, design, settings, RESCUE if question.estimand == COMPOSITE else None))

@@ -137,7 +137,8 @@ def choose_posterior(disease: Disease, fit: str = "") -> Posterior:
         if not (disease.folder / origin_file(fit)).is_file():
             raise fail("C040", f"no posterior of `{disease.disease_id}` is fitted to everything",
                        file=disease.folder / origin_file(fit),
-                       hint=f"{_cut_offs(disease)}; make one: `stroma calibrate {disease.disease_id} --before everything`")
+                       hint=f"{_cut_offs(disease)}; make one: "
+                            f"`stroma calibrate {disease.disease_id} --before everything`")
         return load_posterior(disease, origin_file(fit))
     last = fit.removeprefix(BEFORE)
     if not fit.startswith(BEFORE) or not _is_date(last):

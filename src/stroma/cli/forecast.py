@@ -73,8 +73,8 @@ def forecast(
     def run(report: Report) -> Forecast:
         trial: Trial = read_registered(record, given)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
-        return forecast_trial(trial, Settings(draws, subjects, trials, seed), watched(CpuBackend(workers)), report, asked,
-                              choose_posterior(trial.disease, fit))
+        sizes, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
+        return forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit))
 
     _hand_over(f"forecast {record}", run, out, as_json)
 
@@ -109,8 +109,8 @@ def predict(
     def run(report: Report) -> Forecast:
         trial = read_own(study)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
-        return forecast_trial(trial, Settings(draws, subjects, trials, seed), watched(CpuBackend(workers)), report, asked,
-                              choose_posterior(trial.disease, fit))
+        sizes, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
+        return forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit))
 
     _hand_over(f"predict {study.name}", run, out, as_json)
 

@@ -47,8 +47,8 @@ def power(
     question = read_question(sizes, ratio, estimand)
     trial = read_own(Path(record)) if record.endswith(".toml") else read_registered(record)
     with progress_bar(f"power {record}") as report:
-        found = how_large(trial, question, Settings(draws, subjects, trials, seed), watched(CpuBackend(workers)), report,
-                          choose_posterior(trial.disease, fit))
+        sizes_of, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
+        found = how_large(trial, question, sizes_of, machine, report, choose_posterior(trial.disease, fit))
     if as_json:
         sys.stdout.write(power_json(found))
         return

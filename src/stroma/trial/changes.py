@@ -204,9 +204,10 @@ def _thaw(state: str) -> Callable[[TrialDesign], TrialDesign]:
 
 
 def _product(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
-    products = _products()
+    products = _products(design)
     if value not in products:
-        raise fail("T222", f"`product={value}`: the library knows no such cells", hint=nearest(value, products))
+        raise fail("T222", f"`product={value}`: the library knows no such cells of the trial's own route",
+                   hint=nearest(value, products))
 
     def edit(t: ArmTreatment) -> ArmTreatment:
         own = load_therapy(value).product
@@ -217,13 +218,22 @@ def _product(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
     return _with_cells(design, edit, f"`product={value}`")
 
 
-def _products() -> list[str]:
-    return [t for t in known_therapies() if load_therapy(t).kind == "cells"]
+def _products(design: TrialDesign) -> list[str]:
+    """Return the cell products that are given by a route of the trial."""
+    routes = {load_therapy(t.therapy_id).product["route"] for arm in design.arms for t in arm.treatments if t.dose}
+    cells = [load_therapy(t) for t in known_therapies()]
+    return [t.therapy_id for t in cells if t.kind == "cells" and t.product["route"] in routes]
+
+
+def _drugs(disease: Disease) -> list[str]:
+    """Return the drugs that the disease's model knows."""
+    drugs = [load_therapy(t) for t in known_therapies()]
+    return [t.therapy_id for t in drugs if t.kind == "drug" and {s for s, _, _ in t.doses} <= set(disease.model.states)]
 
 
 def _donor(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
     """Give the cells of another donor: of the same tissue where the library has them, else its only ones."""
-    products = {t: load_therapy(t).product for t in _products()}
+    products = {t: load_therapy(t).product for t in _products(design)}
     donors = {str(p["donor"]) for p in products.values()}
     if value not in donors:
         raise fail("T222", f"`donor={value}`: the library has no such cells", hint=nearest(value, donors))
@@ -250,9 +260,9 @@ def _population(design: TrialDesign, value: str, disease: Disease) -> TrialDesig
 
 
 def _with(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
-    drugs = [t for t in known_therapies() if load_therapy(t).kind == "drug"]
+    drugs = _drugs(disease)
     if value not in drugs:
-        raise fail("T222", f"`with={value}`: the library knows no such drug", hint=nearest(value, drugs))
+        raise fail("T222", f"`with={value}`: no drug for {disease.name}", hint=nearest(value, drugs))
     treatment = ArmTreatment(value, load_therapy(value).name, "asked: what if")
     arms = tuple(arm if _has(arm, value) else replace(arm, treatments=(*arm.treatments, treatment))
                  for arm in design.arms)
@@ -261,7 +271,7 @@ def _with(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
 
 def _without(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
     given = {t.therapy_id for arm in design.arms for t in arm.treatments if load_therapy(t.therapy_id).kind == "drug"}
-    if value not in {t for t in known_therapies() if load_therapy(t).kind == "drug"}:
+    if value not in _drugs(disease):
         raise fail("T222", f"`without={value}`: no arm of this trial gets such a drug", hint=nearest(value, given))
     return replace(design, arms=tuple(
         replace(arm, treatments=tuple(t for t in arm.treatments if t.therapy_id != value)) for arm in design.arms))
