@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from stroma.calibration.origin import fit_side
-from stroma.calibration.posterior import compact, load_posterior, origin_file, save_posterior
+from stroma.calibration.posterior import PRIORS, Posterior, compact, origin_file, save_posterior
 from stroma.calibration.targets import TargetList, load_targets
 from stroma.disease import Disease, load_disease
 from stroma.errors import StromaError
+from stroma.population.priors import sample_prior
 from stroma.validation.outcomes import carry_out
 from stroma.validation.plan import cutoff_plan, rolling_plan, stress_plan
 
@@ -20,6 +22,13 @@ from stroma.validation.plan import cutoff_plan, rolling_plan, stress_plan
 @pytest.fixture(scope="module")
 def disease() -> Disease:
     return load_disease("sle")
+
+
+def drawn_from_priors(disease: Disease, *target_ids: str) -> Posterior:
+    """Return a posterior said to have seen some targets."""
+    even = {p: np.full(8, 1 / 8) for p in PRIORS}
+    return compact(Posterior(disease.uncertain, sample_prior(disease, disease.uncertain, 8, 1), np.arange(8), even,
+                             {"target_ids": list(target_ids), "model_hash": disease.model.content_hash}), 1)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +59,7 @@ def test_the_stress_test_is_the_validation_side(listed: TargetList) -> None:
 
 def test_a_cutoff_forecasts_all_that_came_later(disease: Disease, listed: TargetList, tmp_path: Path) -> None:
     elsewhere = replace(disease, folder=tmp_path)
-    save_posterior(compact(load_posterior(disease), 1), tmp_path, origin_file("before-2017-01-01"))
+    save_posterior(drawn_from_priors(disease), tmp_path, origin_file("before-2017-01-01"))
     (task,) = cutoff_plan(elsewhere, listed, "2017-01-01").tasks
     assert {t.target_id for t in task.targets} == {t.target_id for t in listed.targets if t.year >= 2017}
     assert cutoff_plan(elsewhere, listed, "2014-01-01").scheme == "stress-2014"
@@ -68,10 +77,9 @@ def test_a_posterior_that_saw_what_it_is_to_forecast_is_refused(disease: Disease
                                                                 tmp_path: Path) -> None:
     plan = rolling_plan(disease, listed).only("deng2017")
     (task,) = plan.tasks
-    shipped = load_posterior(disease)
-    guilty = replace(shipped, manifest={**shipped.manifest, "target_ids": [task.targets[0].target_id]})
+    guilty = drawn_from_priors(disease, task.targets[0].target_id)
     elsewhere = replace(disease, folder=tmp_path)
-    save_posterior(compact(guilty, 1), tmp_path, origin_file(task.origin.label))
+    save_posterior(guilty, tmp_path, origin_file(task.origin.label))
     with pytest.raises(StromaError, match="C010") as raised:
         carry_out(elsewhere, listed, plan, cast(Any, None), 1, tmp_path)
     assert task.targets[0].target_id in str(raised.value)

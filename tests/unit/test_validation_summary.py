@@ -96,3 +96,15 @@ def test_order_of_arms() -> None:
 def test_groups_are_complete() -> None:
     parts = by_group(forecasts(), lambda r: str(r.target.year % 2))
     assert set(parts) == {"0", "1"} and sum(s.n_outcomes for s in parts.values()) == 120
+
+
+def test_the_informed_ratio_leaves_the_vague_default_out() -> None:
+    rows = [replace(r, score=2.0, baselines={POOLED: BaselineScore(8.0 if i % 2 else 4.0, 1.0, bool(i % 2))})
+            for i, r in enumerate(forecasts(each=2))]
+    found = summarise(rows).baselines[POOLED]
+    assert found.informed_ratio == pytest.approx(0.5) and found.ratio == pytest.approx(2 / 6)
+    assert found.n_vague == len(rows) // 2
+
+
+def test_few_studies_are_not_accused() -> None:
+    assert summarise(forecasts(spread=0.1, studies=4)).flags == ()

@@ -53,5 +53,6 @@ def fit_key(disease: Disease, targets: Sequence[Target], settings: str) -> str:
     """Return a key of everything that changes a fit: data, code, targets, settings."""
     digest = hashlib.sha256(f"{data_hash(disease)}/{code_hash()}/{settings}".encode())
     digest.update(repr([(t.target_id, t.kind, t.quantity, t.day, t.observed, t.standard_error, t.n, t.regimen,
-                         t.population, t.region, t.severity, t.blinding, t.design) for t in targets]).encode())
+                         t.population, t.region, t.severity, t.blinding, t.design, t.dose)
+                        for t in targets]).encode())
     return digest.hexdigest()[:16]

@@ -83,7 +83,8 @@ def regimen(disease: Disease, code: str, dose: CellDose | None = None) -> list[T
 def visits_of(targets: Sequence[Target]) -> NDArray[np.float64]:
     """Return the visits at which an arm is seen: a grid as long as its targets need, and days far from that grid."""
     days = np.array([t.day for t in targets])
-    grid = VISIT_DAY if days.max() <= VISIT_DAY[-1] + NEAR_DAY else LATE_VISIT_DAY
+    last = days.max()
+    grid = VISIT_DAY if last <= VISIT_DAY[-1] + NEAR_DAY else LATE_VISIT_DAY[last + NEAR_DAY >= LATE_VISIT_DAY]
     far = days[np.abs(days[:, None] - grid).min(axis=1) > NEAR_DAY]
     return np.union1d(grid, far)
 

@@ -38,7 +38,7 @@ def credibility_section(rolling: Report, stress: Report, engine_difference: floa
         "**Context of use.** Exploratory forecasts of trials as registered, in "
         f"{_listed([d.name for d in diseases])}, for those who plan, fund, review or read such trials, always beside "
         "the published evidence and never instead of it.", "",
-        f"**Model influence.** {_influence(rolling)}", "",
+        f"**Model influence.** {_influence(rolling, stress)}", "",
         "**Decision consequence.** A wrong forecast may lead to a trial that cannot answer its question, or keep one "
         "from being done that could: waste, and a delay for patients. No decision about a patient follows from it. "
         "With low influence and a moderate consequence the model risk is moderate at most; it is high, and the model "
@@ -49,10 +49,10 @@ def credibility_section(rolling: Report, stress: Report, engine_difference: floa
         "**Must not be used for**", "", *(f"- {words}" for words in _excluded_uses(rolling)), ""])
 
 
-def _influence(report: Report) -> str:
-    whole = report.summary()
+def _influence(rolling: Report, stress: Report) -> str:
+    flags = (*rolling.summary().flags, *stress.summary().flags)
     return ("Low by intent: one line of evidence among published results, which stand beside each forecast. "
-            + ("The scores on this page support no more than that." if whole.flags else
+            + ("The scores on this page support no more than that." if flags else
                "The scores on this page do not contradict it."))
 
 
@@ -91,7 +91,9 @@ def _validation(rolling: Report, stress: Report, diseases: list[Disease]) -> lis
 
 def _scores(summary: Summary) -> str:
     inner, outer = summary.coverage_pi50, summary.coverage_pi90
-    text = (f"{summary.n_outcomes} numbers of {summary.n_studies} trials; the 50 % intervals hold "
+    trials = "1 trial" if summary.n_studies == 1 else f"{summary.n_studies} trials"
+    numbers = "1 number" if summary.n_outcomes == 1 else f"{summary.n_outcomes} numbers"
+    text = (f"{numbers} of {trials}; the 50 % intervals hold "
             f"{100 * inner.value:.0f} %, the 90 % intervals {100 * outer.value:.0f} % "
             f"({100 * outer.ci[0]:.0f} to {100 * outer.ci[1]:.0f})")
     best = summary.best_baseline

@@ -50,7 +50,8 @@ def validation_page(rolling: Report, stress: Report, engine_difference: float, a
         "brackets 90 % bootstrap intervals over studies. The interval score (Gneiting and Raftery 2007) is that of the "
         "90 % interval in reference SDs: 50 points for a share of patients, else the median published SD between "
         "patients; smaller is better. A ratio below one means better than the baseline; the best baseline is the "
-        "hardest to beat of those that exist for every number counted (no effect of the cells: for arms with cells only).", "",
+        "hardest to beat of those that exist for every number counted (no effect of the cells: for arms with cells "
+        "only).", "",
         "## Against the baselines", "", _baselines(rolling), "",
         "## Where it holds and where not", "", *_groups(rolling),
         "## Trial by trial", "",

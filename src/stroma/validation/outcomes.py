@@ -113,7 +113,7 @@ def carry_out(disease: Disease, listed: TargetList, plan: Plan, backend: Backend
         except StromaError as error:
             if error.diagnostics[0].code != "C020":
                 raise
-            excluded += [Excluded(t.target_id, f"no posterior {task.origin.label}: the fit there kept too few draws",
+            excluded += [Excluded(t.target_id, f"no posterior {task.origin.label} is kept",
                                   t.role, t.line) for t in task.targets]
             continue
         _require_unseen(posterior, task)

@@ -14,6 +14,8 @@ from stroma.validation.outcomes import BASELINES, Scored
 RESAMPLES = 2000
 LEVEL = 0.90
 BINS = 10
+# A bootstrap over fewer studies says nothing.
+MIN_STUDIES = 5
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class BaselineSummary:
         Interval score of the model over that of the baseline on the same outcomes; below one the model is better.
     crps_ratio : float
         The same of the CRPS.
+    informed_ratio, informed_ratio_ci : float, (float, float)
+        ``ratio`` without the outcomes for which the vague default stood in; NaN where none is left.
     n_outcomes, n_vague : int
         Outcomes compared; for how many too few earlier studies existed, so that the default stood in.
     """
@@ -44,6 +48,8 @@ class BaselineSummary:
     ratio: float
     ratio_ci: tuple[float, float]
     crps_ratio: float
+    informed_ratio: float
+    informed_ratio_ci: tuple[float, float]
     n_outcomes: int
     n_vague: int
 
@@ -73,7 +79,7 @@ class Summary:
     ranking : Order
         All pairs of arms of one trial and outcome with different treatments.
     flags : tuple of str
-        What the intervals exclude: over-confidence, under-confidence, bias.
+        What the intervals exclude: over-confidence, under-confidence, bias; none below five studies.
     """
 
     n_outcomes: int
@@ -161,7 +167,7 @@ def summarise(rows: Sequence[Scored], better: dict[str, float] | None = None, se
         len(rows), len(studies.keys), cover50, cover90, studies.estimate(scores), studies.estimate(distances), bias,
         tuple(int(n) for n in np.histogram(place, bins=BINS, range=(0.0, 1.0))[0]), _pairs(rows, with_control=True),
         _pairs(rows, with_control=False), {n: b for n, b in compared.items() if b is not None},
-        _flags(cover50, cover90, bias))
+        _flags(cover50, cover90, bias, len(studies.keys)))
 
 
 def _baseline(rows: Sequence[Scored], studies: _Studies, name: str, scores: NDArray[np.float64],
@@ -170,16 +176,28 @@ def _baseline(rows: Sequence[Scored], studies: _Studies, name: str, scores: NDAr
     known = np.array([b is not None for b in own])
     if not known.any():
         return None
-    theirs, their_sample = studies.mean(np.array([b.score if b else np.nan for b in own]))
-    ours, our_sample = studies.mean(np.where(known, scores, np.nan))
+    informed = np.array([b is not None and not b.vague for b in own])
+    theirs = np.array([b.score if b else np.nan for b in own])
     their_crps = studies.mean(np.array([b.crps if b else np.nan for b in own]))[0]
     our_crps = studies.mean(np.where(known, distances, np.nan))[0]
-    return BaselineSummary(theirs, ours / theirs, _interval(our_sample / their_sample), our_crps / their_crps,
-                           int(known.sum()), sum(b.vague for b in own if b))
+    return BaselineSummary(
+        studies.mean(theirs)[0], *_ratio(studies, scores, theirs, known), our_crps / their_crps,
+        *(_ratio(studies, scores, theirs, informed) if informed.any() else (np.nan, (np.nan, np.nan))),
+        int(known.sum()), int((known & ~informed).sum()))
 
 
-def _flags(cover50: Estimate, cover90: Estimate, bias: Estimate) -> tuple[str, ...]:
-    flags = []
+def _ratio(studies: _Studies, ours: NDArray[np.float64], theirs: NDArray[np.float64],
+           counted: NDArray[np.bool_]) -> tuple[float, tuple[float, float]]:
+    """Return the ratio of mean scores over the outcomes counted, with its bootstrap interval."""
+    above, above_sample = studies.mean(np.where(counted, ours, np.nan))
+    below, below_sample = studies.mean(np.where(counted, theirs, np.nan))
+    return above / below, _interval(above_sample / below_sample)
+
+
+def _flags(cover50: Estimate, cover90: Estimate, bias: Estimate, studies: int) -> tuple[str, ...]:
+    flags: list[str] = []
+    if studies < MIN_STUDIES:
+        return ()
     for level, cover in ((50, cover50), (90, cover90)):
         if cover.ci[1] < level / 100:
             flags.append(f"over-confident: the {level} % intervals hold too few results")
