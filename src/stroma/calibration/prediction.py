@@ -148,6 +148,8 @@ class ScenarioForecast:
         Of the true difference.
     claims : tuple of Claim
         For a ready scenario: what was claimed, and what the primary source says.
+    why : str
+        For a ready scenario: why it is asked, and how it is translated into changes.
     """
 
     label: str
@@ -161,6 +163,7 @@ class ScenarioForecast:
     difference_pi90: tuple[float, float] | None
     notes: tuple[str, ...]
     claims: tuple[Claim, ...]
+    why: str
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,11 @@ AS_PLANNED = "as planned"
 
 @dataclass(frozen=True)
 class Asked:
-    """A scenario to compare, with the claims that it answers."""
+    """A scenario to compare, with the claims that it answers and why it is asked."""
 
     scenario: Scenario
     claims: tuple[Claim, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _compared(one: Asked, run: _Run, base: _Run, group: NDArray[np.int64]) -> Sc
         low, high = weighted_points(a.truth, a.usable, (0.05, 0.95))
         interval = (low, high)
     return ScenarioForecast(one.scenario.label, one.scenario.words, run.design.n, run.outcomes, means, success, large,
-                            difference, interval, tuple(added), one.claims)
+                            difference, interval, tuple(added), one.claims, one.why)
 
 
 def _shift(own: NDArray[np.float64], planned: NDArray[np.float64], cluster: NDArray[np.int64],

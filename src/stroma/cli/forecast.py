@@ -154,6 +154,6 @@ def _asked(disease: Disease, what_if: list[str], set_: list[str], ready: list[st
         except StromaError as error:
             problems.extend(error)
             continue
-        asked += [Asked(s, one.claims) for s in one.scenarios]
+        asked += [Asked(s, one.claims, f"{one.title}. {one.note}") for s in one.scenarios]
     problems.raise_if_any()
     return asked

@@ -89,6 +89,7 @@ def _scenario(scenario: ScenarioForecast) -> dict[str, Any]:
         "true_difference_pi90": None if interval is None else [significant(x) for x in interval],
         "probability_true_difference_at_least_10_points": _shift(scenario.at_least_10),
         "notes": list(scenario.notes),
+        "why": scenario.why,
         "claims": [{"claim_id": c.claim_id, "claim": c.claim, "status": c.status, "primary_source": c.primary,
                     "studies": list(c.studies)} for c in scenario.claims],
     }

@@ -96,6 +96,7 @@ def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
         figures=_figures(found), facts=record_facts(found), assumed=count_assumed(found.disease),
         parameters=tuple(found.disease.parameters.values()), learnt=learnt_all(found.disease, found.posterior),
         checks=checks, summaries=summaries, check_words=CHECKS,
+        reasons=tuple(dict.fromkeys(s.why for s in found.scenarios if s.why)),
         claims=tuple(dict.fromkeys(c for s in found.scenarios for c in s.claims)),
         harms=published_harms(evidence, found.disease.disease_id),
         citations=[evidence.studies[s].citation for s in found.published.split(", ") if s in evidence.studies])

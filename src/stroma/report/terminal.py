@@ -99,4 +99,4 @@ def _scenarios(found: Forecast) -> list[Text]:
                             f"{' (' + ', '.join(c.studies) + ')' if c.studies else ''}: {c.primary} "
                             f"({c.status.replace('_', ' ')}).")
               for c in dict.fromkeys(c for s in found.scenarios for c in s.claims)]
-    return [text, *claims]
+    return [text, *(Text(why) for why in dict.fromkeys(s.why for s in found.scenarios if s.why)), *claims]
