@@ -14,6 +14,7 @@ from stroma.calibration.posterior import (
     FILE,
     PRIORS,
     Posterior,
+    choose_posterior,
     compact,
     load_posterior,
     origin_file,
@@ -179,3 +180,35 @@ def test_a_thinned_posterior_keeps_its_weighted_means(disease: Disease, posterio
     for p in PRIORS:
         assert thin.weights[p].sum() == pytest.approx(1)
         assert thin.weights[p] @ thin.scaled == pytest.approx(whole.weights[p] @ whole.scaled, abs=0.12)
+
+
+def test_the_fit_is_chosen_by_what_it_had_seen(disease: Disease, posterior: Posterior) -> None:
+    def kept(date: str, name: str) -> Posterior:
+        made = replace(posterior, manifest={**posterior.manifest, "fitted_before": date, "target_ids": [date]})
+        save_posterior(made, disease.folder, name)
+        return made
+
+    kept("2014-01-01", FILE)
+    early = kept("2010-01-01", origin_file("before-2010-06-01"))
+    middle = kept("2012-01-01", origin_file("before-2012-01-01"))
+    assert choose_posterior(disease).manifest["fitted_before"] == "2014-01-01"
+    assert choose_posterior(disease, "before:2013-12-31").content_hash == middle.content_hash
+    assert choose_posterior(disease, "before:2012-01-01").content_hash == middle.content_hash
+    assert choose_posterior(disease, "before:2011-12-31").content_hash == early.content_hash
+    assert choose_posterior(disease, "before:2030-01-01").manifest["fitted_before"] == "2014-01-01"
+    newest = kept("2026-01-01", origin_file("current"))
+    assert choose_posterior(disease, "current").content_hash == newest.content_hash
+
+
+@pytest.mark.parametrize(("fit", "told"), [
+    ("before:2009-01-01", "C040 there is: before:2014-01-01; make one: `stroma calibrate sle --before 2009-01-01`"),
+    ("current", "C040 there is: before:2014-01-01; make one: `stroma calibrate sle --before everything`"),
+    ("yesterday", "C022 `current` or `before:DATE`"), ("before:2014", "C022 `current` or `before:DATE`"),
+    ("before:2014-13-01", "C022 `current` or `before:DATE`")])
+def test_a_fit_that_is_not_there_names_those_that_are(disease: Disease, posterior: Posterior, fit: str,
+                                                      told: str) -> None:
+    save_posterior(replace(posterior, manifest={**posterior.manifest, "fitted_before": "2014-01-01"}), disease.folder)
+    with pytest.raises(StromaError) as caught:
+        choose_posterior(disease, fit)
+    (found,) = caught.value.diagnostics
+    assert f"{found.code} {found.hint}".startswith(told)

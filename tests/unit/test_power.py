@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 from scipy.stats import binom, fisher_exact
 
-from stroma.trial.power import fisher_power, least_detectable, least_winning
+from stroma.trial.power import fisher_power, least_detectable, least_winning, newcombe_interval
 
 ALPHA = 0.025
 
@@ -40,3 +41,21 @@ def test_least_winning_is_the_first_that_wins(b: int) -> None:
     found = least_winning(b, 12, 6, ALPHA)
     assert found is not None
     assert wins(found, 12, b, 6) and not wins(found - 1, 12, b, 6)
+
+
+@pytest.mark.parametrize(("a", "n_a", "b", "n_b", "low", "high"), [
+    (56, 70, 48, 80, 0.0524, 0.3339), (9, 10, 3, 10, 0.1705, 0.8090), (6, 7, 2, 7, 0.0582, 0.8062),
+    (5, 56, 0, 29, -0.0381, 0.1926), (0, 10, 0, 20, -0.1611, 0.2775), (0, 10, 0, 10, -0.2775, 0.2775),
+    (10, 10, 0, 20, 0.6791, 1.0000), (10, 10, 0, 10, 0.6075, 1.0000)])
+def test_interval_is_that_printed_by_newcombe(a: int, n_a: int, b: int, n_b: int, low: float, high: float) -> None:
+    """Newcombe 1998, table II, method 10."""
+    found = newcombe_interval(np.array([a]), n_a, np.array([b]), n_b)
+    assert [float(x[0]) for x in found] == pytest.approx([low, high], abs=6e-5)
+
+
+@pytest.mark.parametrize(("a", "n_a", "b", "n_b"), [(9, 12, 5, 6), (41, 120, 60, 118)])
+def test_interval_is_that_of_statsmodels(a: int, n_a: int, b: int, n_b: int) -> None:
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    expected = proportion.confint_proportions_2indep(a, n_a, b, n_b, method="newcomb", compare="diff")
+    found = newcombe_interval(np.array([a]), n_a, np.array([b]), n_b)
+    assert [float(x[0]) for x in found] == pytest.approx(expected, rel=1e-9)

@@ -32,6 +32,7 @@ def test_first_line_gives_expected_and_published_numbers(small_forecast: Forecas
     assert "25 patients planned (17 on hUC-MSC, 8 on Placebo)" in line
     assert f"{count(cells.median, 17)} of 17 on hUC-MSC" in line
     assert f"{count(control.median, 8)} of 8 on Placebo" in line
+    assert small_forecast.current is not None
     assert per_cent(small_forecast.current.probability_of_success) in line
     assert "conducted in 18 patients (12 : 6)" in line and "9 of 12 on hUC-MSC against 5 of 6 on Placebo" in line
     assert line.endswith(".") and line.count(". ") == 0, "one sentence"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,47 @@ class ArmPool:
     checked: DeliveredError | None
 
 
+@dataclass
+class SolvedArms:
+    """Arms solved in this run, by everything that goes into them: an arm that comes again is not solved again.
+
+    Parameters
+    ----------
+    kept : dict of str to ArmPool
+        The most recently used, at most ``limit`` of them.
+    limit : int
+        Bounds memory.
+    solved, used : int
+        Arms that were solved, and arms that were found here.
+    """
+
+    kept: dict[str, ArmPool] = field(default_factory=dict)
+    limit: int = 6
+    solved: int = 0
+    used: int = 0
+
+    def get(self, key: str, arm: Arm) -> ArmPool | None:
+        """Return what was solved under a key, for an arm that may be called otherwise."""
+        found = self.kept.pop(key, None)
+        if found is None:
+            return None
+        self.kept[key] = found
+        self.used += 1
+        return replace(found, arm=arm)
+
+    def put(self, key: str, pool: ArmPool) -> None:
+        """Remember an arm; the one that was not used for longest is forgotten."""
+        self.solved += 1
+        self.kept[key] = pool
+        while len(self.kept) > self.limit:
+            del self.kept[next(iter(self.kept))]
+
+
+def is_controlled(design: TrialDesign) -> bool:
+    """Return whether the design has a control arm and one to compare with it."""
+    return len({a.control for a in design.arms}) == 2
+
+
 def control_arm(design: TrialDesign) -> int:
     """Return the index of the control arm, the first arm where there is none."""
     return next((i for i, a in enumerate(design.arms) if a.control), 0)
@@ -62,7 +104,7 @@ def _strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
     thaws = [str(thaw.value)] if thaw else ["fresh"]
     if thaw and thaw.options:
         thaws = list(thaw.options)
-    options = [(d, s) for s in thaws for d in intervals]
+    options = [(d, s) for d in intervals for s in thaws]  # a draw keeps its interval when the thaw state is stated
     edges = np.linspace(0, n_draw, len(options) + 1).astype(int)
     out = []
     for (gap, state), first, last in zip(options, edges[:-1], edges[1:], strict=True):
@@ -79,16 +121,34 @@ def _strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
 
 
 def simulate_arms(disease: Disease, design: TrialDesign, draws: Draws, settings: Settings, backend: Backend,
-                  progress: Progress | None) -> list[ArmPool]:
-    """Solve and measure every arm; a record's assumed values are spread over the draws."""
+                  progress: Progress | None, solved: SolvedArms | None = None) -> list[ArmPool]:
+    """Solve and measure every arm; a record's assumed values are spread over the draws.
+
+    Parameters
+    ----------
+    solved : SolvedArms, optional
+        Where arms of this run are kept; an arm found there is not solved again.
+
+    Raises
+    ------
+    StromaError
+        S051 when more than one patient in a thousand could not be integrated.
+    """
+    kept = SolvedArms() if solved is None else solved
     last = max(design.visit_day)
     day = np.array(sorted({0.0, *design.visit_day, *(d for d in EXTRA_DAY if d < last)}))
     region = next((disease.region(c) for c in design.countries if disease.region(c)), "")
+    common = _digest(disease, design.population, region, draws, settings, day, backend)
     pools = []
     for number, arm in enumerate(design.arms):
         parts: list[Quantities] = []
         failed, keys, checked = 0, [], []
         strata = _strata(arm, draws.n)
+        key = hashlib.sha256(f"{common}{strata!r}".encode()).hexdigest()
+        known = kept.get(key, arm)
+        if known is not None:
+            pools.append(known)
+            continue
         for k, (part, therapies) in enumerate(strata):
             chosen = Draws(draws.names, draws.scaled[part])
             people = people_of(disease, chosen, settings.subjects, design.population, region, settings.seed,
@@ -102,10 +162,23 @@ def simulate_arms(disease: Disease, design: TrialDesign, draws: Draws, settings:
                 progress("simulate patients", number * len(strata) + k + 1, len(design.arms) * len(strata))
         seen = {name: np.concatenate([_full(p[name], p[disease.severity]) for p in parts]) for name in parts[0]}
         pools.append(ArmPool(arm, day, seen, failed, "".join(keys), worst(checked)))
+        kept.put(key, pools[-1])
     total = settings.draws * settings.subjects * len(design.arms)
     if sum(p.failed for p in pools) > total * 0.001:
         raise fail("S051", f"{sum(p.failed for p in pools)} of {total} subjects could not be integrated", exit_code=3)
     return pools
+
+
+def _digest(disease: Disease, population: str, region: str, draws: Draws, settings: Settings,
+            day: NDArray[np.float64], backend: Backend) -> str:
+    """Return a hash of everything but the therapies that decides what happens in an arm."""
+    values = [(p.parameter_id, p.value) for p in disease.parameters.values()]
+    digest = hashlib.sha256(disease.model.content_hash.encode())
+    digest.update(repr((population, region, draws.names, settings.subjects, settings.seed, values,
+                        backend.name)).encode())
+    digest.update(np.ascontiguousarray(draws.scaled).tobytes())
+    digest.update(day.tobytes())
+    return digest.hexdigest()
 
 
 def _full(values: NDArray, like: NDArray) -> NDArray:

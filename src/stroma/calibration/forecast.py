@@ -1,56 +1,136 @@
-"""A registry record in, an honest forecast out, next to what was published."""
+"""A trial in, an honest forecast out, next to what was published: a registry record, or a study of one's own."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from stroma.calibration.posterior import load_posterior
+from stroma.calibration.arm_pools import SolvedArms
+from stroma.calibration.posterior import Posterior, choose_posterior
 from stroma.calibration.predict import predict_trial
 from stroma.calibration.prediction import Forecast, Progress, Settings
 from stroma.calibration.targets import Target, load_targets
+from stroma.calibration.what_if import Asked, compare, designs_of
 from stroma.disease import Disease, load_disease
+from stroma.engine.backends import backend as engine
+from stroma.engine.backends import watched
 from stroma.engine.ensemble import Backend
 from stroma.library import library_root
 from stroma.registry import find_record, read_record
 from stroma.therapy import CellDose
+from stroma.trial.design import TrialDesign
 from stroma.trial.registration import read_design
+from stroma.trial.study import read_study
 
 _GIVEN = "the dose was given by hand: the published result belongs to another one and is not compared"
+_SEEN = "the fit has seen published results of this trial: those are not compared"
 
 
-def forecast(nct_id: str, settings: Settings | None = None, dose: CellDose | None = None,
-             backend: Backend | None = None, progress: Progress | None = None) -> Forecast:
-    """Forecast a registered trial.
+@dataclass(frozen=True)
+class Trial:
+    """A trial, ready to be forecast.
+
+    Parameters
+    ----------
+    record, title : str
+        Registry id, or id of the study.
+    disease : Disease
+    designs : tuple of TrialDesign
+        As planned, then as conducted where that is reported.
+    published : tuple of Target
+        Shown beside the forecast, never fitted.
+    files : tuple of Path
+        What says what the trial does.
+    dose_given : bool
+        Whether the dose was given by hand.
+    """
+
+    record: str
+    title: str
+    disease: Disease
+    designs: tuple[TrialDesign, ...]
+    published: tuple[Target, ...] = ()
+    files: tuple[Path, ...] = ()
+    dose_given: bool = False
+
+
+def read_registered(nct_id: str, dose: CellDose | None = None) -> Trial:
+    """Read a record of ``library/registry``.
 
     Parameters
     ----------
     nct_id : str
-        A record of ``library/registry``.
-    settings : Settings, optional
     dose : CellDose, optional
         Replaces or supplies the dose of the cells.
-    backend : Backend, optional
-        The engine; ``cpu`` by default.
-    progress : callable, optional
-        Called with (stage, done, total).
-
-    Returns
-    -------
-    Forecast
 
     Raises
     ------
     StromaError
-        E401-E404 the record, T201-T208 the design, C020-C021 the posterior, S051 failed subjects.
+        E401-E404 the record, T201-T207 the design.
     """
     root = library_root()
-    record = read_record(find_record(nct_id, root / "registry"))
+    path = find_record(nct_id, root / "registry")
+    record = read_record(path)
     supplement = root / "registry" / f"{record.nct_id}.toml"
+    files = (path, supplement) if supplement.is_file() else (path,)
     designs = read_design(record, supplement if supplement.is_file() else None, dose)
     disease = load_disease(designs[0].disease)
-    published = [] if dose else _published(disease, record.nct_id)
-    return predict_trial(record.nct_id, record.title, disease, designs, load_posterior(disease), published,
-                         settings or Settings(), backend, progress, (_GIVEN,) if dose else (), dose is not None)
+    published = () if dose else tuple(_published(disease, record.nct_id))
+    return Trial(record.nct_id, record.title, disease, tuple(designs), published, files, dose is not None)
+
+
+def read_own(path: Path) -> Trial:
+    """Read a study file.
+
+    Raises
+    ------
+    StromaError
+        T230, T231 for everything in the file that is not as declared; D001-D004 the disease.
+    """
+    design, disease = read_study(path)
+    return Trial(design.nct_id, design.title, disease, (design,), files=(path,))
+
+
+def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Backend | None = None,
+                   progress: Progress | None = None, asked: Sequence[Asked] = (),
+                   posterior: Posterior | None = None) -> Forecast:
+    """Forecast a trial, with scenarios beside it where some are asked for.
+
+    Parameters
+    ----------
+    trial : Trial
+    settings : Settings, optional
+    backend : Backend, optional
+        The engine; ``cpu`` by default.
+    progress : callable, optional
+        Called with (stage, done, total).
+    asked : sequence of Asked
+        Scenarios.
+    posterior : Posterior, optional
+        The retrospective one by default.
+
+    Raises
+    ------
+    StromaError
+        T205, T208, T222 the design and its changes; C020-C022 the posterior; S051 failed subjects.
+    """
+    sizes, machine = settings or Settings(), backend or watched(engine("cpu"))
+    designs = designs_of(trial.designs[0], asked, trial.disease)
+    solved, chosen = SolvedArms(), posterior or choose_posterior(trial.disease)
+    seen = set(chosen.manifest["target_ids"])
+    unseen = [t for t in trial.published if t.target_id not in seen]
+    told = [*([_GIVEN] if trial.dose_given else []), *([_SEEN] if len(unseen) < len(trial.published) else [])]
+    found = predict_trial(trial.record, trial.title, trial.disease, trial.designs,
+                          chosen, unseen, sizes, machine, progress, told, trial.dose_given, trial.files, solved)
+    return compare(found, asked, designs, sizes, machine, solved, progress) if asked else found
+
+
+def forecast(nct_id: str, settings: Settings | None = None, dose: CellDose | None = None,
+             backend: Backend | None = None, progress: Progress | None = None) -> Forecast:
+    """Forecast a registered trial; see :func:`read_registered` and :func:`forecast_trial`."""
+    return forecast_trial(read_registered(nct_id, dose), settings, backend, progress)
 
 
 def _published(disease: Disease, nct_id: str) -> list[Target]:

@@ -48,15 +48,27 @@ def open_label_shift(disease: Disease, target: Target,
     values : mapping of str to ndarray, shape (n_draw,)
         Parameters on their natural scale.
     """
-    response = values["open_label_response"]
     if target.blinding in BLINDED:
-        return np.zeros_like(response)
-    if target.kind in SHARES:
+        return np.zeros_like(values["open_label_response"])
+    return open_label_bias(disease, target.kind, target.quantity, values)
+
+
+def open_label_bias(disease: Disease, kind: str, quantity: str,
+                    values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return how far a statistic moves where patients know their treatment, shape (n_draw,).
+
+    Parameters
+    ----------
+    kind, quantity : str
+        As of a target.
+    """
+    response = values["open_label_response"]
+    if kind in SHARES:
         return response
-    measure = disease.measures[target.quantity]
+    measure = disease.measures[quantity]
     if measure.open_label:
         return values[measure.open_label]
-    return measure.improves * response * effect_scale(disease, target.kind, target.quantity)
+    return measure.improves * response * effect_scale(disease, kind, quantity)
 
 
 def cells_spread(disease: Disease, target: Target, values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:

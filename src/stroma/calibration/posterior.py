@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from stroma.streams import generator
 GROUP = "background_draw"
 PRIORS = ("none", "sceptical", "current", "enthusiastic")
 FILE = "posterior.parquet"
+BEFORE = "before:"
 
 
 def distinct_size(weight: NDArray[np.float64], group: NDArray[np.int64]) -> float:
@@ -112,6 +114,59 @@ def save_posterior(posterior: Posterior, folder: Path, file: str = FILE) -> Path
     pq.write_table(table, part, compression="zstd")
     part.replace(path)
     return path
+
+
+def choose_posterior(disease: Disease, fit: str = "") -> Posterior:
+    """Read the posterior that is asked for.
+
+    Parameters
+    ----------
+    fit : str
+        Empty for the retrospective one that the library ships; ``current`` for the one fitted to everything;
+        ``before:DATE`` for the latest that was fitted only to results published before the date.
+
+    Raises
+    ------
+    StromaError
+        C020, C021 as :func:`load_posterior`; C022 for a choice that cannot be read, C040 for one that no posterior
+        meets.
+    """
+    if not fit:
+        return load_posterior(disease)
+    if fit == "current":
+        if not (disease.folder / origin_file(fit)).is_file():
+            raise fail("C040", f"no posterior of `{disease.disease_id}` is fitted to everything",
+                       file=disease.folder / origin_file(fit),
+                       hint=f"{_cut_offs(disease)}; make one: "
+                            f"`stroma calibrate {disease.disease_id} --before everything`")
+        return load_posterior(disease, origin_file(fit))
+    last = fit.removeprefix(BEFORE)
+    if not fit.startswith(BEFORE) or not _is_date(last):
+        raise fail("C022", f"`{fit}` names no fit", hint="`current` or `before:DATE`, for example `before:2014-01-01`")
+    found = [p for p in _every(disease) if p.manifest["fitted_before"] <= last]
+    if not found:
+        raise fail("C040", f"no posterior of `{disease.disease_id}` was fitted only to results before {last}",
+                   file=disease.folder,
+                   hint=f"{_cut_offs(disease)}; make one: `stroma calibrate {disease.disease_id} --before {last}`")
+    return max(found, key=lambda p: p.manifest["fitted_before"])
+
+
+def _every(disease: Disease) -> list[Posterior]:
+    kept = sorted((disease.folder / "posteriors").glob("*.parquet"))
+    files = [*([FILE] if (disease.folder / FILE).is_file() else []), *(origin_file(p.stem) for p in kept)]
+    return [load_posterior(disease, file) for file in files]
+
+
+def _cut_offs(disease: Disease) -> str:
+    there = ", ".join(sorted({f"{BEFORE}{p.manifest['fitted_before']}" for p in _every(disease)}))
+    return f"there is: {there}" if there else "there is none"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def load_posterior(disease: Disease, file: str = FILE) -> Posterior:

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroma.calibration.arm_pools import potential_outcomes, simulate_arms
+from stroma.calibration.arm_pools import (
+    RESCUE,
+    ArmPool,
+    SolvedArms,
+    is_controlled,
+    potential_outcomes,
+    simulate_arms,
+)
 from stroma.calibration.posterior import PRIORS, Posterior
-from stroma.calibration.prediction import Forecast, Progress, Settings
+from stroma.calibration.prediction import Forecast, OutcomeForecast, Progress, Settings
 from stroma.calibration.simulate import Draws
-from stroma.calibration.summaries import courses, summarise_outcomes, summarise_prior
+from stroma.calibration.summaries import (
+    Replicates,
+    courses,
+    is_open_label,
+    replicate,
+    summarise_outcomes,
+    summarise_prior,
+)
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.backends import backend as engine
@@ -25,8 +40,12 @@ from stroma.errors import fail
 from stroma.library import library_root
 from stroma.population.subjects import effective_size
 from stroma.streams import generator
+from stroma.trial.conduct import PotentialOutcomes
 from stroma.trial.design import TrialDesign
-from stroma.trial.rules import known_quantities, load_rules
+from stroma.trial.rules import ResponseRule, known_quantities, load_rules
+
+OPEN_LABEL = ("the patients know their arm: the predicted numbers of the arm with cells hold the open-label bias of "
+              "earlier series, the true difference does not")
 
 
 @dataclass(frozen=True)
@@ -59,9 +78,77 @@ def take_draws(posterior: Posterior, count: int, seed: int) -> Drawn:
                  posterior.group[pick])
 
 
+@dataclass(frozen=True)
+class Simulated:
+    """A design, solved, measured and ready to be replicated.
+
+    Parameters
+    ----------
+    design : TrialDesign
+    disease : Disease
+    drawn : Drawn
+    pools : tuple of ArmPool
+    potential : PotentialOutcomes
+    rules : mapping of str to ResponseRule
+    """
+
+    design: TrialDesign
+    disease: Disease
+    drawn: Drawn
+    pools: tuple[ArmPool, ...]
+    potential: PotentialOutcomes
+    rules: Mapping[str, ResponseRule]
+
+    def outcomes(self, design: TrialDesign, published: Sequence[Target], settings: Settings) -> list[OutcomeForecast]:
+        """Predict the outcomes of a design that differs from this one in size only."""
+        return summarise_outcomes(self.disease, design, published, self.potential, self.rules,
+                                  self.drawn.weights["current"], _units(), self.drawn.draws.natural(self.disease),
+                                  settings)
+
+    def replicate(self, prior: str, design: TrialDesign, settings: Settings,
+                  failure: str | None = RESCUE) -> Replicates:
+        """Replicate a design that differs from this one in size only; see :func:`summaries.replicate`.
+
+        Open-label bias is part of every prior but the enthusiastic, whose premise is that there is none.
+        """
+        bias = self.drawn.draws.natural(self.disease)["open_label_response"] if prior != "enthusiastic" else None
+        return replicate(prior, design, self.potential, self.rules, self.drawn.weights[prior], settings, bias, failure)
+
+
+def simulate_design(record: str, disease: Disease, design: TrialDesign, drawn: Drawn, published: Sequence[Target],
+                    settings: Settings, backend: Backend, progress: Progress | None = None,
+                    solved: SolvedArms | None = None) -> Simulated:
+    """Solve and measure the arms of a design.
+
+    Parameters
+    ----------
+    record : str
+        What the trial is called, for messages.
+    published : sequence of Target
+        Results whose rules are evaluated too.
+    solved : SolvedArms, optional
+        Arms of this run; one found there is not solved again.
+
+    Raises
+    ------
+    StromaError
+        T208 nobody meets the entry criteria, S051 failed subjects.
+    """
+    rules = load_rules(library_root() / "evidence" / "response_rules.csv")
+    wanted = ({t.quantity for t in published if t.kind == "proportion"}
+              | {o.rule_id for o in design.outcomes if o.rule_id})
+    pools = simulate_arms(disease, design, drawn.draws, settings, backend, progress, solved)
+    potential = potential_outcomes(disease, design, pools, {r: rules[r] for r in sorted(wanted)}, drawn.draws, settings)
+    if not (drawn.weights["current"] * potential.eligible.any(axis=1)).any():
+        raise fail("T208", f"no simulated patient meets the entry criteria of {record}",
+                   hint="; ".join(c.words for c in design.entry.criteria))
+    return Simulated(design, disease, drawn, tuple(pools), potential, rules)
+
+
 def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[TrialDesign], posterior: Posterior,
                   published: Sequence[Target], settings: Settings, backend: Backend | None = None,
-                  progress: Progress | None = None, notes: Sequence[str] = (), dose_given: bool = False) -> Forecast:
+                  progress: Progress | None = None, notes: Sequence[str] = (), dose_given: bool = False,
+                  files: Sequence[Path] = (), solved: SolvedArms | None = None) -> Forecast:
     """Simulate a trial under a posterior and summarise it.
 
     Parameters
@@ -76,39 +163,36 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
         The engine; ``cpu``, its accuracy watched, by default.
     progress : callable, optional
         Called with (stage, done, total).
+    files : sequence of Path
+        What says what the trial does.
+    solved : SolvedArms, optional
+        Arms of this run.
 
     Raises
     ------
     StromaError
         T208 nobody meets the entry criteria, S051 failed subjects.
     """
-    root = library_root()
-    rules = load_rules(root / "evidence" / "response_rules.csv")
+    planned = designs[0]
     drawn = take_draws(posterior, settings.draws, settings.seed)
-    current = drawn.weights["current"]
-    wanted = {t.quantity for t in published if t.kind == "proportion"} | {o.rule_id for o in designs[0].outcomes}
-    pools = simulate_arms(disease, designs[0], drawn.draws, settings, backend or watched(engine("cpu")), progress)
-    potential = potential_outcomes(disease, designs[0], pools, {r: rules[r] for r in sorted(wanted)}, drawn.draws,
-                                   settings)
-    eligible = potential.eligible
-    if not (current * eligible.any(axis=1)).any():
-        raise fail("T208", f"no simulated patient meets the entry criteria of {record}",
-                   hint="; ".join(c.words for c in designs[0].entry.criteria))
-    outcomes = []
-    for design in designs:
-        shown = published if design is designs[-1] else []  # a result belongs to the trial as conducted
-        outcomes += summarise_outcomes(disease, design, shown, potential, rules, current, _units(), settings)
-    priors = tuple(summarise_prior(p, designs[0], potential, rules, drawn.weights[p], drawn.group, settings)
-                   for p in PRIORS)
-    unapplied = designs[0].entry.unapplied(set(pools[0].seen), known_quantities(root))
+    found = simulate_design(record, disease, planned, drawn, published, settings,
+                            backend or watched(engine("cpu")), progress, solved)
+    outcomes: list[OutcomeForecast] = []
+    for design in designs:  # a result belongs to the trial as conducted
+        outcomes += found.outcomes(design, published if design is designs[-1] else [], settings)
+    priors = tuple(summarise_prior(p, found.replicate(p, planned, settings), drawn.weights[p], drawn.group)
+                   for p in PRIORS if is_controlled(planned))
+    current, eligible, pools = drawn.weights["current"], found.potential.eligible, found.pools
+    unapplied = planned.entry.unapplied(set(pools[0].seen), known_quantities(library_root()))
     return Forecast(
         record, title, disease, tuple(designs), tuple(outcomes), priors, courses(disease, pools, current, eligible),
         posterior, settings, float(eligible.mean()), effective_size((current[:, None] * eligible).ravel()),
         sum(p.failed for p in pools), hashlib.sha256("".join(p.key for p in pools).encode()).hexdigest()[:16],
         ", ".join(sorted({t.study_id for t in published})), dose_given,
-        (*designs[0].notes, *notes,
-         *(f"entry criterion `{c.words}` is not simulated and excludes nobody" for c in unapplied)),
-        worst(p.checked for p in pools))
+        (*planned.notes, *notes,
+         *(f"entry criterion `{c.words}` is not simulated and excludes nobody" for c in unapplied),
+         *([OPEN_LABEL] if any(is_open_label(planned, a) for a in planned.arms) else [])),
+        worst(p.checked for p in pools), tuple(files))
 
 
 def _units() -> dict[str, str]:

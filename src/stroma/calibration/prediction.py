@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from stroma.calibration.posterior import Posterior
 from stroma.disease import Disease
 from stroma.engine.delivered import DeliveredError
 from stroma.trial.design import TrialDesign
+from stroma.trial.ready import Claim
 
 Progress = Callable[[str, int, int], None]
 ALPHA = 0.025
@@ -52,8 +54,8 @@ class OutcomeForecast:
     observed : float or None
         As published.
     rule_id, unit : str
-    density : ndarray
-        Sample of the predictive distribution, for figures.
+    density, draw : ndarray, shape (n_trial,)
+        The statistic in every replicated trial, and the posterior draw behind it.
     """
 
     variant: str
@@ -69,6 +71,7 @@ class OutcomeForecast:
     rule_id: str
     unit: str
     density: NDArray[np.float64]
+    draw: NDArray[np.int64]
 
     @property
     def inside_pi90(self) -> bool | None:
@@ -109,6 +112,61 @@ class PriorForecast:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """A number of a scenario, and how far it lies from the trial as planned.
+
+    Parameters
+    ----------
+    value : float
+    difference : float
+        Scenario minus planned, same patients, same draws, same chance in both.
+    error : float
+        Monte-Carlo standard error of ``difference``.
+    """
+
+    value: float
+    difference: float
+    error: float
+
+
+@dataclass(frozen=True)
+class ScenarioForecast:
+    """The trial as it would be if something were different, under the current prior.
+
+    Parameters
+    ----------
+    label, changes : str
+        What it is called, and what was changed.
+    outcomes : tuple of OutcomeForecast
+        The primary outcome, arm by arm.
+    mean : tuple of Shift
+        Mean predicted share of each arm, percent.
+    success, at_least_10, difference : Shift or None
+        Probability of success; probability that the true difference is at least 10 points; mean true difference
+        in points. None where nothing is compared.
+    difference_pi90 : (float, float) or None
+        Of the true difference.
+    claims : tuple of Claim
+        For a ready scenario: what was claimed, and what the primary source says.
+    why : str
+        For a ready scenario: why it is asked, and how it is translated into changes.
+    """
+
+    label: str
+    changes: str
+    n: int
+    outcomes: tuple[OutcomeForecast, ...]
+    mean: tuple[Shift, ...]
+    success: Shift | None
+    at_least_10: Shift | None
+    difference: Shift | None
+    difference_pi90: tuple[float, float] | None
+    notes: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    why: str
+
+
+@dataclass(frozen=True)
 class Band:
     """Quantiles of one quantity in one arm over eligible patients: 5, 25, 50, 75, 95 %."""
 
@@ -120,7 +178,17 @@ class Band:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Everything a forecast says; :mod:`stroma.report` writes it down."""
+    """Everything a forecast says; :mod:`stroma.report` writes it down.
+
+    Parameters
+    ----------
+    priors : tuple of PriorForecast
+        Empty where nothing is compared: one arm, or no control.
+    files : tuple of Path
+        What says what the trial does: record and supplement, or a study file.
+    scenarios : tuple of ScenarioForecast
+        What was asked beside the trial as planned, which then is the first.
+    """
 
     record: str
     title: str
@@ -139,11 +207,13 @@ class Forecast:
     dose_given: bool
     notes: tuple[str, ...]
     checked: DeliveredError | None
+    files: tuple[Path, ...] = ()
+    scenarios: tuple[ScenarioForecast, ...] = ()
 
     @property
-    def current(self) -> PriorForecast:
-        """Return the forecast under the current prior."""
-        return next(p for p in self.priors if p.prior == "current")
+    def current(self) -> PriorForecast | None:
+        """Return the forecast under the current prior, None where nothing is compared."""
+        return next((p for p in self.priors if p.prior == "current"), None)
 
     def primary(self, control: bool, variant: str = "conducted") -> OutcomeForecast:
         """Return the record's primary outcome in the control or the MSC arm."""

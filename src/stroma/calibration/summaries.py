@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stroma.calibration.arm_pools import RESCUE, ArmPool, cells_arm, control_arm
-from stroma.calibration.likelihood import effect_scale
+from stroma.calibration.likelihood import effect_scale, open_label_bias
 from stroma.calibration.posterior import distinct_size
 from stroma.calibration.prediction import ALPHA, Band, OutcomeForecast, PriorForecast, Settings
 from stroma.calibration.targets import Target
@@ -17,11 +18,14 @@ from stroma.streams import generator
 from stroma.therapy import load_therapy
 from stroma.trial.conduct import (
     PotentialOutcomes,
+    Trials,
     fisher_one_sided,
+    judged,
     mean_change,
     responders,
     run_trials,
     true_difference,
+    true_share,
 )
 from stroma.trial.design import Arm, TrialDesign
 from stroma.trial.rules import AT_VISIT, ResponseRule
@@ -31,10 +35,11 @@ PRIMARY = "primary outcome"
 
 def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequence[Target], pool: PotentialOutcomes,
                        rules: Mapping[str, ResponseRule], weight: NDArray[np.float64], units: Mapping[str, str],
-                       settings: Settings) -> list[OutcomeForecast]:
-    """Predict the primary outcome and everything that was published, arm by arm.
+                       values: Mapping[str, NDArray[np.float64]], settings: Settings) -> list[OutcomeForecast]:
+    """Predict the design's outcomes and everything that was published, arm by arm.
 
     Each outcome has a study effect of its own that the arms of a trial share, as in the likelihood of the fit.
+    Where the patients know their arm, those with cells carry the open-label bias.
 
     Parameters
     ----------
@@ -42,30 +47,34 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
         Results of this trial; an arm without one has None.
     units : mapping of str to str
         Unit of each quantity.
+    values : mapping of str to ndarray, shape (n_draw,)
+        Parameters on their natural scale.
     """
     primary = design.outcomes[0]
     control, sizes = control_arm(design), [a.n for a in design.arms]
-    wanted: dict[tuple[str, str, float], str] = {("proportion", primary.rule_id, primary.day): PRIMARY}
-    for t in published:
-        if t.kind in ("proportion", "change"):
-            wanted.setdefault((t.kind, t.quantity, t.day), t.outcome)
     found = []
-    for (kind, quantity, day), outcome in wanted.items():
+    for (kind, quantity, day), outcome in _wanted(design, published).items():
         share = kind == "proportion"
         purpose = design.variant if outcome == PRIMARY else f"{design.variant}/{quantity}/{day:g}"
         visit = int(np.argmin(np.abs(pool.visit_day - day)))
         trials = run_trials(pool, quantity if share else None, control, sizes, weight, settings.trials, settings.seed,
-                            purpose, visit)
+                            purpose, visit, [a.label for a in design.arms])
         deviation = generator(settings.seed, f"{purpose}/study effect").standard_normal(settings.trials)
         effect = deviation * pool.study_spread[trials.draw] * (
             0.0 if share else effect_scale(disease, kind, quantity))
         for i, arm in enumerate(design.arms):
+            shift = open_label_bias(disease, kind, quantity, values) if is_open_label(design, arm) else None
             if share:
                 failure = RESCUE if quantity == primary.rule_id else None
                 cumulative = rules[quantity].kind != AT_VISIT
-                sample = 100.0 * responders(pool, trials, quantity, i, i, visit, cumulative, failure) / arm.n
+                number = responders(pool, trials, quantity, i, i, visit, cumulative, failure)
+                if shift is not None:
+                    number = _judged(pool, trials, quantity, i, i, visit, number, shift, failure, settings.seed,
+                                     f"{purpose}/judged/{arm.label}")
+                sample = 100.0 * number / arm.n
             else:
                 sample = mean_change(pool, trials, quantity, i, i, visit) + effect
+                sample = sample if shift is None else sample + shift[trials.draw]
             observed = [t.observed for t in published if (t.kind, t.quantity, t.day) == (kind, quantity, day)
                         and arm_of(disease, t, design) == i]
             shown = observed[0] * (100.0 if share else 1.0) if observed else None
@@ -73,8 +82,34 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
             found.append(OutcomeForecast(
                 design.variant, outcome, arm.label, arm.control, "percent" if share else "mean_change", day,
                 float(q[2]), (float(q[1]), float(q[3])), (float(q[0]), float(q[4])), shown, quantity,
-                "%" if share else units.get(quantity, ""), sample))
+                "%" if share else units.get(quantity, ""), sample, trials.draw))
     return found
+
+
+def _wanted(design: TrialDesign, published: Sequence[Target]) -> dict[tuple[str, str, float], str]:
+    """Return what to predict, by kind, quantity and day: the primary outcome first, each once."""
+    wanted: dict[tuple[str, str, float], str] = {}
+    for number, outcome in enumerate(design.outcomes):
+        kind, quantity = ("change", outcome.quantity) if outcome.quantity else ("proportion", outcome.rule_id)
+        wanted.setdefault((kind, quantity, outcome.day), PRIMARY if number == 0 else outcome.words)
+    for t in published:
+        if t.kind in ("proportion", "change"):
+            wanted.setdefault((t.kind, t.quantity, t.day), t.outcome)
+    return wanted
+
+
+def is_open_label(design: TrialDesign, arm: Arm) -> bool:
+    """Return whether the patients of an arm know that they get cells."""
+    return not design.blinded and _has_cells(arm)
+
+
+def _judged(pool: PotentialOutcomes, trials: Trials, event: str, arm: int, as_arm: int, visit: int,
+            number: NDArray[np.int64], shift: NDArray[np.float64], failure: str | None, seed: int,
+            purpose: str) -> NDArray[np.int64]:
+    """Return the responders of an open arm as reported."""
+    share = true_share(pool, event, as_arm, visit, failure)
+    u = generator(seed, purpose).random(trials.draw.size)
+    return judged(number, trials.subject[arm].shape[1], share[trials.draw], shift[trials.draw], u)
 
 
 def arm_of(disease: Disease, target: Target, design: TrialDesign) -> int | None:
@@ -92,8 +127,82 @@ def _has_cells(arm: Arm) -> bool:
     return any(t.dose is not None for t in arm.treatments)
 
 
-def summarise_prior(prior: str, design: TrialDesign, pool: PotentialOutcomes, rules: Mapping[str, ResponseRule],
-                    weight: NDArray[np.float64], group: NDArray[np.int64], settings: Settings) -> PriorForecast:
+@dataclass(frozen=True)
+class Replicates:
+    """The comparison of cells and control in every replicated trial, and in truth.
+
+    Parameters
+    ----------
+    draw : ndarray of int64, shape (n_trial,)
+        Posterior draw of each trial.
+    cells, control : ndarray of int64, shape (n_trial,)
+        Responders.
+    n_cells, n_control : int
+    truth : ndarray, shape (n_draw,)
+        True difference in percentage points: nobody lost, no open-label bias.
+    usable : ndarray, shape (n_draw,)
+        Weights of the draws that have an eligible patient; they sum to one.
+    """
+
+    draw: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    control: NDArray[np.int64]
+    n_cells: int
+    n_control: int
+    truth: NDArray[np.float64]
+    usable: NDArray[np.float64]
+
+    @property
+    def success(self) -> NDArray[np.bool_]:
+        """Return which trials win: one-sided Fisher test at :data:`ALPHA`, shape (n_trial,)."""
+        return fisher_one_sided(self.cells, self.n_cells, self.control, self.n_control) < ALPHA
+
+    @property
+    def own(self) -> NDArray[np.float64]:
+        """Return each trial's own difference in shares, shape (n_trial,)."""
+        return self.cells / self.n_cells - self.control / self.n_control
+
+    @property
+    def wrong_sign(self) -> NDArray[np.bool_]:
+        """Return which trials point below zero where the truth lies above, shape (n_trial,)."""
+        return (self.own < 0) & (self.truth[self.draw] > 0)
+
+
+def replicate(prior: str, design: TrialDesign, pool: PotentialOutcomes, rules: Mapping[str, ResponseRule],
+              weight: NDArray[np.float64], settings: Settings, bias: NDArray[np.float64] | None = None,
+              failure: str | None = RESCUE) -> Replicates:
+    """Replicate a controlled trial under one prior.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (n_draw,)
+        Of the draws under the prior.
+    bias : ndarray, shape (n_draw,), optional
+        Open-label bias of the arm with cells, logit; applied where its patients know their arm.
+    failure : str or None
+        Event that makes a failure (composite strategy); None for treatment policy.
+    """
+    primary = design.outcomes[0]
+    control, cells = control_arm(design), cells_arm(design)
+    given = control if prior == "none" else cells
+    sizes = [a.n for a in design.arms]
+    visit = int(np.argmin(np.abs(pool.visit_day - primary.day)))
+    purpose = f"prior/{prior}"
+    trials = run_trials(pool, primary.rule_id, control, sizes, weight, settings.trials, settings.seed, purpose, visit,
+                        [a.label for a in design.arms])
+    cumulative = rules[primary.rule_id].kind != AT_VISIT
+    a = responders(pool, trials, primary.rule_id, cells, given, visit, cumulative, failure)
+    b = responders(pool, trials, primary.rule_id, control, control, visit, cumulative, failure)
+    if bias is not None and is_open_label(design, design.arms[cells]):
+        a = _judged(pool, trials, primary.rule_id, cells, given, visit, a, bias, failure, settings.seed,
+                    f"{purpose}/judged/{design.arms[cells].label}")
+    truth = 100.0 * true_difference(pool, primary.rule_id, given, control, visit, failure)
+    usable = weight * pool.eligible.any(axis=1)
+    return Replicates(trials.draw, a, b, sizes[cells], sizes[control], truth, usable / usable.sum())
+
+
+def summarise_prior(prior: str, found: Replicates, weight: NDArray[np.float64],
+                    group: NDArray[np.int64]) -> PriorForecast:
     """Operating characteristics at the planned size under one prior.
 
     Parameters
@@ -103,35 +212,42 @@ def summarise_prior(prior: str, design: TrialDesign, pool: PotentialOutcomes, ru
     group : ndarray of int64, shape (n_draw,)
         Draws that share their background.
     """
-    primary = design.outcomes[0]
-    control, cells = control_arm(design), cells_arm(design)
-    given = control if prior == "none" else cells
-    sizes = [a.n for a in design.arms]
-    visit = int(np.argmin(np.abs(pool.visit_day - primary.day)))
-    trials = run_trials(pool, primary.rule_id, control, sizes, weight, settings.trials, settings.seed,
-                        f"prior/{prior}", visit)
-    cumulative = rules[primary.rule_id].kind != AT_VISIT
-    a = responders(pool, trials, primary.rule_id, cells, given, visit, cumulative, RESCUE)
-    b = responders(pool, trials, primary.rule_id, control, control, visit, cumulative, RESCUE)
-    success = fisher_one_sided(a, sizes[cells], b, sizes[control]) < ALPHA
-    truth = 100.0 * true_difference(pool, primary.rule_id, given, control, visit, RESCUE)
-    usable = weight * pool.eligible.any(axis=1)
-    order = np.argsort(truth)
-    edges = np.cumsum(usable[order]) / usable.sum()
-    q = truth[order][np.searchsorted(edges, [0.05, 0.5, 0.95]).clip(0, truth.size - 1)]
-    own = a / sizes[cells] - b / sizes[control]
-    share = float(success.mean())
-    return PriorForecast(prior, share, _clustered_error(success, group[trials.draw]),
-                         (float(q[0]), float(q[1]), float(q[2])), float(usable[truth >= 10.0].sum() / usable.sum()),
-                         float(np.mean((own < 0) & (truth[trials.draw] > 0))), distinct_size(weight, group))
+    low, middle, high = weighted_points(found.truth, found.usable, (0.05, 0.5, 0.95))
+    return PriorForecast(prior, float(found.success.mean()), share_error(found.success, group[found.draw]),
+                         (low, middle, high), float(found.usable[found.truth >= 10.0].sum()),
+                         float(found.wrong_sign.mean()), distinct_size(weight, group))
 
 
-def _clustered_error(success: NDArray[np.bool_], cluster: NDArray[np.int64]) -> float:
-    """Return the standard error of a share when trials of one draw belong together; never quite zero."""
-    share = success.mean()
-    residual = np.bincount(cluster, weights=success - share)
-    floor = np.sqrt(max(share * (1.0 - share), 1e-9) / success.size)
-    return float(max(np.sqrt((residual**2).sum()) / success.size, floor))
+def weighted_points(values: NDArray[np.float64], weight: NDArray[np.float64],
+                    levels: Sequence[float]) -> tuple[float, ...]:
+    """Return weighted quantiles."""
+    order = np.argsort(values)
+    edges = np.cumsum(weight[order]) / weight.sum()
+    at = np.searchsorted(edges, levels).clip(0, values.size - 1)
+    return tuple(float(x) for x in values[order][at])
+
+
+def clustered_error(values: NDArray, cluster: NDArray[np.int64], weight: NDArray[np.float64] | None = None) -> float:
+    """Return the standard error of a mean when the values of one cluster belong together.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    cluster : ndarray of int64, shape (n,)
+    weight : ndarray, shape (n,), optional
+        Equal by default.
+    """
+    w = np.full(values.size, 1.0) if weight is None else weight
+    w = w / w.sum()
+    residual = np.bincount(cluster, weights=w * (values - (w * values).sum()))
+    return float(np.sqrt((residual**2).sum()))
+
+
+def share_error(happened: NDArray[np.bool_], cluster: NDArray[np.int64]) -> float:
+    """Return the standard error of a share over clustered trials; never quite zero."""
+    share = happened.mean()
+    floor = np.sqrt(max(share * (1.0 - share), 1e-9) / happened.size)
+    return float(max(clustered_error(happened.astype(float), cluster), floor))
 
 
 def courses(disease: Disease, pools: Sequence[ArmPool], weight: NDArray[np.float64],

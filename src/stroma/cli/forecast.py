@@ -1,57 +1,159 @@
-"""`stroma forecast`: a registry record in, an honest forecast out."""
+"""`stroma forecast` and `stroma predict`: a registry record, or a study of one's own, in; an honest forecast out."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stroma.cli.artefacts import say
-from stroma.cli.progress import progress_bar
+from stroma.cli.progress import Report, progress_bar
+
+if TYPE_CHECKING:
+    from stroma.calibration.forecast import Trial
+    from stroma.calibration.prediction import Forecast
+    from stroma.calibration.what_if import Asked
+    from stroma.disease import Disease
+
+Draws = Annotated[int, typer.Option("--draws", help="Parameter draws of the posterior.", min=50)]
+Subjects = Annotated[int, typer.Option("--subjects", help="Patients simulated for each draw.", min=20)]
+Trials = Annotated[int, typer.Option("--trials", help="Replicated trials.", min=100)]
+Seed = Annotated[int, typer.Option("--seed", help="Same seed, same forecast to the byte.", min=0)]
+Workers = Annotated[int | None, typer.Option("--workers", help="Threads; the answer does not depend on it.", min=1)]
+Out = Annotated[Path, typer.Option("--out", help="Folder for run folders.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Fit = Annotated[str, typer.Option("--fit", help="Posterior: `current` or `before:DATE`; by default the retrospective "
+                                                "one that the library ships.")]
+WhatIf = Annotated[list[str] | None, typer.Option(
+    "--what-if", help="A scenario beside the trial: dose=2e6/kg, \"doses=day 0, 7\", thawed, donor=autologous, "
+                      "population=refractory, without=THERAPY, n=60; several changes joined by `;`. Repeatable.")]
+Set = Annotated[list[str] | None, typer.Option(
+    "--set", help="PARAMETER=VALUE; all of them together make one scenario. Repeatable.")]
+Ready = Annotated[list[str] | None, typer.Option(
+    "--scenario", help="A ready comparison of library/scenarios, with what was claimed of it. Repeatable.")]
 
 
 def forecast(
     record: Annotated[str, typer.Argument(help="A registry id, for example NCT01539902.", metavar="RECORD")],
     dose: Annotated[str | None, typer.Option("--dose", help="Cells of one infusion: 1e6/kg, 2e8 or 1e6/kg@day0,7."
                                              )] = None,
-    draws: Annotated[int, typer.Option("--draws", help="Parameter draws of the posterior.", min=50)] = 800,
-    subjects: Annotated[int, typer.Option("--subjects", help="Patients simulated for each draw.", min=20)] = 80,
-    trials: Annotated[int, typer.Option("--trials", help="Replicated trials.", min=100)] = 2000,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same forecast to the byte.", min=0)] = 1,
-    workers: Annotated[int | None, typer.Option("--workers", help="Threads; the answer does not depend on it.",
-                                                min=1)] = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder for run folders.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    what_if: WhatIf = None,
+    scenario: Ready = None,
+    set_: Set = None,
+    fit: Fit = "",
+    draws: Draws = 800,
+    subjects: Subjects = 80,
+    trials: Trials = 2000,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Out = Path("runs"),
+    as_json: Json = False,
 ) -> None:
     """Forecast a registered trial and show the published result beside it.
 
     Raises
     ------
     StromaError
-        E401-E404 the record, T201-T207 the design, C020-C021 the posterior, S051 failed patients.
+        E401-E404 the record, T201-T208 the design, T221-T223 scenarios, C020-C022 the posterior, S051 failed patients.
     """
-    from rich.console import Console
-
-    from stroma.calibration.forecast import forecast as run
+    from stroma.calibration.forecast import forecast_trial, read_registered
+    from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
     from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
+    from stroma.trial.dose import parse_dose
+
+    given = parse_dose(dose) if dose else None
+
+    def run(report: Report) -> Forecast:
+        trial: Trial = read_registered(record, given)
+        asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
+        sizes, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
+        return forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit))
+
+    _hand_over(f"forecast {record}", run, out, as_json)
+
+
+def predict(
+    study: Annotated[Path, typer.Argument(help="A study file; `stroma new study` writes one.", metavar="STUDY.toml")],
+    what_if: WhatIf = None,
+    scenario: Ready = None,
+    set_: Set = None,
+    fit: Fit = "",
+    draws: Draws = 800,
+    subjects: Subjects = 80,
+    trials: Trials = 2000,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Out = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Predict a study of your own, as `stroma forecast` does a registered trial.
+
+    Raises
+    ------
+    StromaError
+        T230-T231 the study, T208, T221-T223 scenarios, C020-C022 the posterior, S051 failed patients.
+    """
+    from stroma.calibration.forecast import forecast_trial, read_own
+    from stroma.calibration.posterior import choose_posterior
+    from stroma.calibration.prediction import Settings
+    from stroma.engine.backends import watched
+    from stroma.engine.cpu import CpuBackend
+
+    def run(report: Report) -> Forecast:
+        trial = read_own(study)
+        asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
+        sizes, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
+        return forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit))
+
+    _hand_over(f"predict {study.name}", run, out, as_json)
+
+
+def _hand_over(title: str, run: Callable[[Report], Forecast], out: Path, as_json: bool) -> None:
+    """Run, write the run folder, and print JSON or the view for people."""
+    from rich.console import Console
+
     from stroma.report.json_output import forecast_json
     from stroma.report.run_folder import RunRecord, write_run
     from stroma.report.terminal import forecast_view
-    from stroma.trial.dose import parse_dose
 
     began = time.monotonic()
-    given = parse_dose(dose) if dose else None
-    with progress_bar(f"forecast {record}") as report:
-        found = run(record, Settings(draws, subjects, trials, seed), given, watched(CpuBackend(workers)), report)
+    with progress_bar(title) as report:
+        found = run(report)
     folder = write_run(found, out, RunRecord(shlex.join(["stroma", *sys.argv[1:]]), time.monotonic() - began))
     if as_json:
         sys.stdout.write(forecast_json(found, str(folder)))
         return
     Console().print(forecast_view(found))
     say(f"report: {folder / 'report.html'}")
+
+
+def _asked(disease: Disease, what_if: list[str], set_: list[str], ready: list[str]) -> list[Asked]:
+    """Read every scenario; all problems of all of them at once."""
+    from stroma.calibration.what_if import Asked
+    from stroma.errors import Problems, StromaError
+    from stroma.trial.changes import read_scenario
+    from stroma.trial.ready import read_ready
+
+    problems, asked = Problems(), []
+    joined = "; ".join(set_)
+    for text in [*what_if, *([joined] if set_ else [])]:
+        try:
+            asked.append(Asked(read_scenario(text, disease)))
+        except StromaError as error:
+            problems.extend(error)
+    for name in ready:
+        try:
+            one = read_ready(name, disease)
+        except StromaError as error:
+            problems.extend(error)
+            continue
+        asked += [Asked(s, one.claims, f"{one.title}. {one.note}") for s in one.scenarios]
+    problems.raise_if_any()
+    return asked

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from stroma import __version__
-from stroma.cli import calibrate, doctor, engine, error_codes, evidence, forecast, model, simulate, validate
+from stroma.cli import (
+    calibrate,
+    doctor,
+    engine,
+    error_codes,
+    evidence,
+    forecast,
+    model,
+    new,
+    power,
+    simulate,
+    validate,
+)
 from stroma.errors import StromaError
 from stroma.notice import NOTICE
 
@@ -23,6 +35,9 @@ app = typer.Typer(
     help=f"Forecast trials of mesenchymal stromal cells. {NOTICE}.",
 )
 app.command("forecast")(forecast.forecast)
+app.command("predict")(forecast.predict)
+app.command("power")(power.power)
+app.add_typer(new.app, name="new")
 app.command("calibrate")(calibrate.calibrate)
 app.command("validate")(validate.validate)
 app.command("simulate")(simulate.simulate)

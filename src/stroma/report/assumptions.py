@@ -36,8 +36,13 @@ def record_facts(found: Forecast) -> tuple[RecordFact, ...]:
     facts = [*map(_fact, (*design.facts, *(f for t in treatments for f in t.facts)))]
     facts += [RecordFact(f"treatment: {t.words}", t.therapy_id, "", t.source, False) for t in treatments]
     for outcome in design.outcomes:
+        if outcome.quantity:
+            facts.append(RecordFact(f"outcome: {outcome.words}", f"mean change of {outcome.quantity}", "",
+                                    outcome.source, False))
+            continue
         rule = rule_of(outcome.rule_id)
-        facts.append(RecordFact("rule of the primary outcome", outcome.rule_id, "", f"{outcome.source}; {rule.source}",
+        whose = "the primary outcome" if outcome is design.outcomes[0] else outcome.words
+        facts.append(RecordFact(f"rule of {whose}", outcome.rule_id, "", f"{outcome.source}; {rule.source}",
                                 rule.certainty == "inferred"))
     facts += [RecordFact(f"entry: {c.words}", c.condition.text, "", c.source, False) for c in design.entry.criteria]
     return tuple(sorted(dict.fromkeys(facts), key=lambda f: not f.assumed))

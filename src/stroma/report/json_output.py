@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stroma.calibration.prediction import Forecast, OutcomeForecast, PriorForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast, PriorForecast, ScenarioForecast, Shift
 from stroma.report.labels import significant
+
+NO_COMPARISON = "nothing is compared: the study has no control arm"
 
 
 def forecast_object(found: Forecast, run_folder: str) -> dict[str, Any]:
@@ -23,15 +25,17 @@ def forecast_object(found: Forecast, run_folder: str) -> dict[str, Any]:
     dict
         Numbers rounded to six significant digits; a missing number is None.
     """
-    manifest = found.posterior.manifest
+    manifest, current = found.posterior.manifest, found.current
     return {
         "record": found.record,
         "disease": found.disease.disease_id,
         "simulated": True,
         "outcomes": [_outcome(o) for o in found.outcomes],
-        "probability_of_success": significant(found.current.probability_of_success),
-        "probability_true_difference_at_least_10_points": significant(found.current.at_least_10),
+        "probability_of_success": significant(current.probability_of_success) if current else None,
+        "probability_of_success_missing": None if current else NO_COMPARISON,
+        "probability_true_difference_at_least_10_points": significant(current.at_least_10) if current else None,
         "priors": {p.prior: _prior(p) for p in found.priors},
+        "scenarios": [_scenario(s) for s in found.scenarios],
         "posterior": {
             "hash": found.posterior.content_hash,
             "background_fitted_before": manifest["background_fitted_before"],
@@ -70,6 +74,33 @@ def _prior(prior: PriorForecast) -> dict[str, Any]:
         "probability_trial_shows_wrong_sign": significant(prior.wrong_sign),
         "effective_draws": significant(prior.draws),
     }
+
+
+def _scenario(scenario: ScenarioForecast) -> dict[str, Any]:
+    interval = scenario.difference_pi90
+    return {
+        "label": scenario.label,
+        "changes": scenario.changes,
+        "n": scenario.n,
+        "outcomes": [_outcome(o) | {"mean": _shift(m)}
+                     for o, m in zip(scenario.outcomes, scenario.mean, strict=True)],
+        "probability_of_success": _shift(scenario.success),
+        "true_difference": _shift(scenario.difference),
+        "true_difference_pi90": None if interval is None else [significant(x) for x in interval],
+        "probability_true_difference_at_least_10_points": _shift(scenario.at_least_10),
+        "notes": list(scenario.notes),
+        "why": scenario.why,
+        "claims": [{"claim_id": c.claim_id, "claim": c.claim, "status": c.status, "primary_source": c.primary,
+                    "studies": list(c.studies)} for c in scenario.claims],
+    }
+
+
+def _shift(shift: Shift | None) -> dict[str, Any] | None:
+    """Return a number of a scenario, its paired difference to the plan, and that difference's Monte-Carlo error."""
+    if shift is None:
+        return None
+    return {"value": significant(shift.value), "difference_to_planned": significant(shift.difference),
+            "monte_carlo_error": significant(shift.error)}
 
 
 def forecast_json(found: Forecast, run_folder: str) -> str:

@@ -7,7 +7,7 @@ import math
 from functools import lru_cache
 from pathlib import Path
 
-from stroma.calibration.prediction import Forecast, OutcomeForecast
+from stroma.calibration.prediction import Forecast, OutcomeForecast, Shift
 from stroma.errors import fail
 from stroma.library import library_root
 from stroma.trial.design import PlannedOutcome
@@ -45,6 +45,16 @@ def per_cent(share: float) -> str:
 def week(day: float) -> str:
     """Write a day as the nearest week."""
     return f"week {day / 7:.0f}"
+
+
+def shift_words(shift: Shift | None, scale: float = 1.0) -> str:
+    """Write a number of a scenario and its difference to the plan: ``83.1 (−0.2 ± 0.1)``, two errors."""
+    if shift is None:
+        return ""
+    value = f"{scale * shift.value:.1f}"
+    if shift.difference == 0.0 and shift.error == 0.0:
+        return f"{value} (=)"
+    return f"{value} ({scale * shift.difference:+.1f} ± {2 * scale * shift.error:.1f})".replace("-", "−")
 
 
 def unit_words(unit: str) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 
 from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.evidence.store import load_evidence
-from stroma.library import library_root
 from stroma.notice import NOTICE
-from stroma.registry import RegistryRecord, find_record, read_record
+from stroma.registry import RegistryRecord, read_record
 from stroma.report import figures, sentences
 from stroma.report.assumptions import count_assumed, record_facts
 from stroma.report.background import CHECKS, CheckSummary, read_background_check, summarise
@@ -23,6 +22,7 @@ from stroma.report.labels import (
     per_cent,
     quantity_label,
     rule_of,
+    shift_words,
     short,
     unit_words,
     value_words,
@@ -83,19 +83,21 @@ def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
     environment = Environment(loader=PackageLoader("stroma", _PLACES), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"short": short, "week": week, "per_cent": per_cent, "label": quantity_label,
-                            "unit": unit_words}
-    record = read_record(find_record(found.record, library_root() / "registry"))
+                            "unit": unit_words, "shifted": shift_words}
+    record = next((read_record(p) for p in found.files if p.suffix == ".json"), None)
     evidence = load_evidence()
     checks = read_background_check(found.disease.folder)
     summaries = summarise(checks)
     return environment.get_template(TEMPLATE).render(
-        notice=NOTICE, found=found, manifest=manifest, record=record, masking=_masking(record),
+        notice=NOTICE, found=found, manifest=manifest, record=record, masking=_masking(record, found),
         planned=found.designs[0], conducted=found.designs[-1], rule=rule_of(found.designs[0].outcomes[0].rule_id),
         treatments=_treatments(found.designs[0].arms), sentences=_sentences(found, summaries), rows=_rows(found),
         population=POPULATION_WORDS.get(found.designs[0].population, found.designs[0].population),
         figures=_figures(found), facts=record_facts(found), assumed=count_assumed(found.disease),
         parameters=tuple(found.disease.parameters.values()), learnt=learnt_all(found.disease, found.posterior),
         checks=checks, summaries=summaries, check_words=CHECKS,
+        reasons=tuple(dict.fromkeys(s.why for s in found.scenarios if s.why)),
+        claims=tuple(dict.fromkeys(c for s in found.scenarios for c in s.claims)),
         harms=published_harms(evidence, found.disease.disease_id),
         citations=[evidence.studies[s].citation for s in found.published.split(", ") if s in evidence.studies])
 
@@ -110,10 +112,12 @@ def _sentences(found: Forecast, summaries: tuple[CheckSummary, ...]) -> dict[str
 def _figures(found: Forecast) -> dict[str, tuple[figures.Drawing, ...]]:
     return {"counts": figures.primary_counts(found), "published": figures.against_published(found),
             "courses": figures.trajectories(found), "amplitudes": figures.amplitudes(found),
-            "priors": (figures.under_priors(found),)}
+            "priors": (figures.under_priors(found),) if found.priors else ()}
 
 
-def _masking(record: RegistryRecord) -> str:
+def _masking(record: RegistryRecord | None, found: Forecast) -> str:
+    if record is None:
+        return "the patients do not know their arm" if found.designs[0].blinded else "none"
     if not record.masking:
         return "not given"
     who = ", ".join(w.lower().replace("_", " ") for w in record.who_masked)

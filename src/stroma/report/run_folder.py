@@ -14,7 +14,6 @@ from pathlib import Path
 from stroma import __version__
 from stroma.calibration.prediction import Forecast
 from stroma.errors import EXIT_ENVIRONMENT, fail
-from stroma.library import library_root
 from stroma.notice import NOTICE
 from stroma.report.json_output import forecast_object
 from stroma.report.page import report_page
@@ -110,7 +109,6 @@ def _fill(folder: Path, found: Forecast, made: RunRecord, name: str) -> None:
 
 
 def _manifest(found: Forecast, made: RunRecord, name: str) -> dict:
-    inputs = sorted((library_root() / "registry").glob(f"{found.record}.*"))
     return {
         "simulated": True, "notice": NOTICE, "run": name, "command": made.command, "wall_s": round(made.wall_s, 1),
         "record": found.record, "disease": found.disease.disease_id, "seed": found.settings.seed,
@@ -120,7 +118,7 @@ def _manifest(found: Forecast, made: RunRecord, name: str) -> dict:
         "delivered_error": asdict(found.checked) | {"kept": found.checked.kept} if found.checked else None,
         "hashes": {"model": found.disease.model.content_hash, "posterior": found.posterior.content_hash,
                    "pool": found.pool_key,
-                   **{p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in inputs}},
+                   **{p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in found.files}},
         "versions": {"stroma": __version__, "python": platform.python_version(),
                      **{p: _installed(p) for p in PACKAGES}},
         "posterior": dict(found.posterior.manifest),

@@ -15,7 +15,7 @@ from stroma.report.parameters import learnt_all
 
 Cell = str | float | int | bool | None
 Rows = list[dict[str, Cell]]
-TYPED = ("outcomes", "priors", "trajectories")
+TYPED = ("outcomes", "priors", "trajectories", "scenarios")
 """Tables that are written as Parquet too."""
 
 
@@ -76,9 +76,30 @@ def parameter_rows(found: Forecast) -> Rows:
 
 
 def run_tables(found: Forecast) -> dict[str, Rows]:
-    """Return every table of a run folder by its name."""
-    return {"outcomes": outcome_rows(found), "priors": prior_rows(found), "trajectories": trajectory_rows(found),
-            "assumptions": assumption_rows(found), "parameters": parameter_rows(found)}
+    """Return every table of a run folder by its name; one without rows is left out."""
+    tables = {"outcomes": outcome_rows(found), "priors": prior_rows(found), "trajectories": trajectory_rows(found),
+              "assumptions": assumption_rows(found), "parameters": parameter_rows(found),
+              "scenarios": scenario_rows(found)}
+    return {name: rows for name, rows in tables.items() if rows}
+
+
+def scenario_rows(found: Forecast) -> Rows:
+    """Return one row for each scenario and number, with its paired difference to the trial as planned."""
+    rows: Rows = []
+    for s in found.scenarios:
+        numbers = [(f"mean share, {o.arm}", "%", m, o.pi90) for o, m in zip(s.outcomes, s.mean, strict=True)]
+        for name, unit, shift, interval in (*numbers,
+                                            ("probability of success", "", s.success, None),
+                                            ("true difference", "points", s.difference, s.difference_pi90),
+                                            ("probability of at least 10 points", "", s.at_least_10, None)):
+            if shift is not None:
+                rows.append({"scenario": s.label, "changes": s.changes, "n": s.n, "number": name, "unit": unit,
+                             "value": significant(shift.value),
+                             "q05": significant(interval[0]) if interval else None,
+                             "q95": significant(interval[1]) if interval else None,
+                             "difference_to_planned": significant(shift.difference),
+                             "monte_carlo_error": significant(shift.error)})
+    return rows
 
 
 def csv_bytes(rows: Sequence[Mapping[str, Cell]]) -> bytes:

@@ -38,7 +38,7 @@ def first_line(found: Forecast) -> str:
     expected = " and ".join(_expected(found, o, "" if i else "90 % interval ") for i, o in enumerate(arms))
     text = (f"Of {planned.n} patients planned ({size}) we expect {expected} to reach {primary_label(outcome)} "
             f"{by_or_at(outcome)}")
-    if len(arms) > 1:
+    if found.current is not None:
         text += (f", and we give the trial a chance of {per_cent(found.current.probability_of_success)} "
                  f"to show that the cells add to it")
     return f"{text}; {_published(found)}"
@@ -56,7 +56,8 @@ def _published(found: Forecast) -> str:
     if found.dose_given:
         return "the dose was given by hand, so that no published result is compared."
     if not arms:
-        return "no result is published yet."
+        own = all(file.suffix == ".toml" for file in found.files)
+        return "no published result is compared." if own else "no result is published yet."
     parts = []
     for o in arms:
         n = arm_size(found, o)
@@ -174,8 +175,10 @@ def background_sentence(summaries: Sequence[CheckSummary]) -> str:
 def prior_sentence(found: Forecast) -> str:
     """Return what the forecast owes to the prior of the cells' effect."""
     by_name = {p.prior: p for p in found.priors}
-    low, high = by_name["none"], by_name["enthusiastic"]
-    text = (f"The chance to show a difference is {per_cent(found.current.probability_of_success)} under the current "
+    if not by_name:
+        return "Nothing is compared: the study has no control arm."
+    low, current, high = by_name["none"], by_name["current"], by_name["enthusiastic"]
+    text = (f"The chance to show a difference is {per_cent(current.probability_of_success)} under the current "
             f"prior, {per_cent(low.probability_of_success)} if the cells do nothing and "
             f"{per_cent(high.probability_of_success)} if early open-label series are taken at face value.")
     if high.probability_of_success - low.probability_of_success < 0.2:

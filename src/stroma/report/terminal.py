@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.notice import NOTICE
-from stroma.report.labels import arm_size, bare, count, outcome_label, per_cent, unit_words, week
-from stroma.report.sentences import first_line, size_sentence, verdict_sentence, win_sentence
+from stroma.report.labels import arm_size, bare, count, outcome_label, per_cent, shift_words, unit_words, week
+from stroma.report.sentences import first_line, prior_sentence, size_sentence, verdict_sentence, win_sentence
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -22,7 +22,9 @@ def forecast_view(found: Forecast) -> Group:
 
     closing = [size_sentence(found), win_sentence(found), verdict_sentence(found),
                f"Solver: {found.checked.says()}." if found.checked else ""]
-    return Group(Text(first_line(found), style="bold"), Text(), _outcomes(found), Text(), _priors(found), Text(),
+    compared = [_priors(found)] if found.priors else [Text(prior_sentence(found))]
+    scenarios = [Text(), *_scenarios(found)] if found.scenarios else []
+    return Group(Text(first_line(found), style="bold"), Text(), _outcomes(found), Text(), *compared, *scenarios, Text(),
                  *(Text(line) for line in closing if line), Text(f"{NOTICE}.", style="bold"))
 
 
@@ -69,3 +71,32 @@ def _priors(found: Forecast) -> Table:
         table.add_row(p.prior, f"{per_cent(p.probability_of_success)} ± {200 * p.monte_carlo_error:.1f}",
                       f"{middle:.1f} ({low:.1f} to {high:.1f})", per_cent(p.at_least_10), f"{p.draws:.0f}")
     return table
+
+
+def _scenarios(found: Forecast) -> list[Text]:
+    """Return the scenarios as blocks of lines that fit 80 columns, then what was claimed of them."""
+    from rich.text import Text
+
+    primary = found.scenarios[0].outcomes
+    text = Text()
+    text.append("What if", style="bold")
+    text.append(f": primary outcome under the current prior, same patients and chance in all.\n"
+                f"In brackets: difference to the trial as planned ± 2 Monte Carlo errors. {NOTICE}\n")
+    for s in found.scenarios:
+        text.append(f"\n{s.label} ({s.n} patients)\n", style="bold")
+        if s.changes and s.changes != s.label:
+            text.append(f"  {s.changes}\n", style="italic")
+        lines = [(f"{o.arm}, expected %", shift_words(m)) for o, m in zip(primary, s.mean, strict=True)]
+        lines += [("chance of success, %", shift_words(s.success, 100)),
+                  ("true difference, points", shift_words(s.difference)),
+                  ("true difference of at least 10 points, %", shift_words(s.at_least_10, 100))]
+        for name, words in lines:
+            if words:
+                text.append(f"  {name:<42}{words:>28}\n")
+        for note in s.notes:
+            text.append(f"  {note}\n", style="italic")
+    claims = [Text.assemble(("Claimed: ", "bold"), f"{c.claim}. ", ("Primary source", "bold"),
+                            f"{' (' + ', '.join(c.studies) + ')' if c.studies else ''}: {c.primary} "
+                            f"({c.status.replace('_', ' ')}).")
+              for c in dict.fromkeys(c for s in found.scenarios for c in s.claims)]
+    return [text, *(Text(why) for why in dict.fromkeys(s.why for s in found.scenarios if s.why)), *claims]

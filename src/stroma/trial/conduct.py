@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
+from scipy.special import expit, logit
+from scipy.stats import binom, hypergeom
 
 from stroma.streams import generator
 from stroma.trial.pool import YEAR
@@ -66,7 +67,8 @@ class Trials:
 
 
 def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: Sequence[int],
-               weight: NDArray[np.float64], count: int, seed: int, purpose: str, visit: int = -1) -> Trials:
+               weight: NDArray[np.float64], count: int, seed: int, purpose: str, visit: int = -1,
+               names: Sequence[str] = ()) -> Trials:
     """Replicate a trial.
 
     The patients a trial happens to enrol differ from the model's by a study effect: subjects are drawn with
@@ -86,9 +88,11 @@ def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: 
     count : int
         Trials.
     purpose : str
-        Names the random streams; an added arm moves no draw of another.
+        Names the random streams; an added arm or an added patient moves no draw of another.
     visit : int
         Index of the visit at which the event tilts; the last by default.
+    names : sequence of str
+        Names of the arms' streams, so that an arm keeps its draws wherever it stands; its number by default.
 
     Notes
     -----
@@ -107,12 +111,12 @@ def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: 
     edges /= np.maximum(edges[:, -1:], 1e-300)
     offset = np.arange(count, dtype=float)
     subjects, last = [], []
-    for arm, size in enumerate(sizes):
-        u = generator(seed, f"{purpose}/enrol/{arm}").random((count, size))
+    for arm, size in zip(names or range(len(sizes)), sizes, strict=True):
+        u = generator(seed, f"{purpose}/enrol/{arm}").random((size, count)).T
         flat = np.searchsorted((edges + offset[:, None]).ravel(), (u + offset[:, None]).ravel(), side="right")
         chosen = (flat.reshape(count, size) - np.arange(count)[:, None] * edges.shape[1]).clip(0, edges.shape[1] - 1)
         subjects.append(chosen)
-        wait = generator(seed, f"{purpose}/drop-out/{arm}").exponential(size=(count, size))
+        wait = generator(seed, f"{purpose}/drop-out/{arm}").exponential(size=(size, count)).T
         leaves = wait * YEAR / pool.dropout_hazard[draw][:, None]
         last.append(np.searchsorted(pool.visit_day, leaves.ravel(), side="right").reshape(count, size) - 1)
     return Trials(draw, tuple(subjects), tuple(x.clip(0, pool.visit_day.size - 1) for x in last))
@@ -168,8 +172,41 @@ def true_difference(pool: PotentialOutcomes, event: str, arm: int, control: int,
     Nobody is lost. With ``failure`` the composite strategy of :func:`responders` holds here too: an event of
     that name by the visit makes a failure.
     """
-    both = pool.events[event][[arm, control]][:, :, :, visit]
+    return true_share(pool, event, arm, visit, failure) - true_share(pool, event, control, visit, failure)
+
+
+def true_share(pool: PotentialOutcomes, event: str, arm: int, visit: int,
+               failure: str | None = None) -> NDArray[np.float64]:
+    """Return each draw's share with an event among its eligible subjects in one arm, nobody lost, shape (n_draw,)."""
+    happened = pool.events[event][arm, :, :, visit]
     if failure is not None:
-        both = both & ~pool.events[failure][[arm, control]][:, :, :, visit]
+        happened = happened & ~pool.events[failure][arm, :, :, visit]
     weight = pool.eligible / np.maximum(pool.eligible.sum(axis=1, keepdims=True), 1)
-    return ((both[0].astype(float) - both[1]) * weight).sum(axis=1)
+    return (happened * weight).sum(axis=1)
+
+
+def judged(count: NDArray[np.int64], n: int, share: NDArray[np.float64], shift: NDArray[np.float64],
+           u: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the responders that people who know the treatment report.
+
+    Failures are called responders, or responders failures, with the one probability that moves the true share by
+    ``shift`` on the logit scale, as the fit moves the share of an open-label series.
+
+    Parameters
+    ----------
+    count : ndarray of int64, shape (n_trial,)
+        True responders of ``n`` patients.
+    share : ndarray, shape (n_trial,)
+        True share under the draw of each trial.
+    shift : ndarray, shape (n_trial,)
+        Open-label bias on the logit scale; 0 leaves the count as it is.
+    u : ndarray, shape (n_trial,)
+        Uniforms that decide.
+    """
+    inside = np.clip(share, 1e-9, 1.0 - 1e-9)
+    moved = expit(logit(inside) + shift)
+    up = np.clip((moved - inside) / (1.0 - inside), 0.0, 1.0)
+    down = np.clip((inside - moved) / inside, 0.0, 1.0)
+    gained = np.where(shift > 0, binom.ppf(u, n - count, up), 0.0)
+    lost = np.where(shift < 0, binom.ppf(u, count, down), 0.0)
+    return count + np.maximum(gained, 0.0).astype(np.int64) - np.maximum(lost, 0.0).astype(np.int64)

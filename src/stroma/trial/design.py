@@ -112,9 +112,11 @@ class PlannedOutcome:
     day : float
         Last day of the time frame.
     rule_id : str
-        A row of ``library/evidence/response_rules.csv``.
+        A row of ``library/evidence/response_rules.csv``; empty for a mean change.
     source : str
         Why this rule stands for these words.
+    quantity : str
+        What a mean change from baseline is of; empty for a share.
     """
 
     words: str
@@ -122,6 +124,7 @@ class PlannedOutcome:
     day: float
     rule_id: str
     source: str
+    quantity: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,38 @@ def parse_dose(text: str) -> CellDose:
                      hint=NOTATION)
     if slash and unit.strip() != "kg":
         problems.add("T205", f"`/{unit.strip()}` in the dose `{text}` is not `/kg`", hint=NOTATION)
-    written = when.strip().removeprefix("day").split(",") if at else ["0"]
-    days = [_number(day) for day in written]
-    if any(day is None or day < 0 for day in days) or (at and not when.strip().startswith("day")):
-        problems.add("T205", f"`@{when}` in the dose `{text}` names no days", hint=NOTATION)
-    elif len(set(days)) < len(days) or days != sorted(days, key=float):  # type: ignore[arg-type]
-        problems.add("T205", f"the days of the dose `{text}` do not ascend", hint=NOTATION)
+    days = _days(when, at and f"@{when}", f"the dose `{text}`", problems) if at else (0.0,)
     problems.raise_if_any()
     assert cells is not None
-    return CellDose(cells, bool(slash), tuple(day for day in days if day is not None))
+    return CellDose(cells, bool(slash), days)
+
+
+def parse_days(text: str) -> tuple[float, ...]:
+    """Read the days of infusions: ``day 0, 7``.
+
+    Raises
+    ------
+    StromaError
+        T205 for days that cannot be read or do not ascend.
+    """
+    problems = Problems()
+    written = text.strip()
+    days = _days(written if written.startswith("day") else f"day{written}", text, "the doses", problems)
+    problems.raise_if_any()
+    return days
+
+
+def _days(when: str, shown: str, where: str, problems: Problems) -> tuple[float, ...]:
+    """Read ``dayD[,D...]``, a plural and blanks allowed."""
+    words = when.strip()
+    days = [_number(day) for day in words.removeprefix("days").removeprefix("day").split(",")]
+    if not words.startswith("day") or any(day is None for day in days):
+        problems.add("T205", f"`{shown}` in {where} names no days", hint=NOTATION)
+        return ()
+    found = tuple(day for day in days if day is not None)
+    if len(set(found)) < len(found) or list(found) != sorted(found):
+        problems.add("T205", f"the days of {where} do not ascend: {', '.join(f'{d:g}' for d in found)}", hint=NOTATION)
+    return found
 
 
 def dose_in_words(text: str) -> CellDose | None:

@@ -10,9 +10,10 @@ from scipy.special import ndtri
 
 from stroma.disease import Disease
 from stroma.expression import parse
-from stroma.population.subjects import Subjects
+from stroma.population.baseline import sample_baselines
+from stroma.population.subjects import Subjects, build_subjects
 from stroma.streams import normals, uniforms
-from stroma.trial.pool import YEAR, Pool
+from stroma.trial.pool import YEAR, Pool, needed_outputs
 from stroma.trial.scales.domains import major_organ_active, new_domains
 from stroma.trial.scales.kidney import creatinine_to_egfr, creatinine_upper_limit, egfr_to_creatinine
 from stroma.trial.scales.sledai import sledai_2k
@@ -71,6 +72,15 @@ def observe(disease: Disease, pool: Pool, seed: int) -> Quantities:
     for row in disease.scales:
         found[row.text("outcome_id")] = parse(row.text("formula"), row.file, row.line).evaluate(found, days)
     return found
+
+
+def simulated_quantities(disease: Disease) -> frozenset[str]:
+    """Return the names of everything that :func:`observe` measures for a disease; nothing is solved for it."""
+    days, subject = np.array([0.0, 30.0]), np.arange(1, dtype=np.int64)
+    covariates = sample_baselines(disease, disease.config["populations"][0], 0, subject)
+    people = build_subjects(disease, covariates, {}, 0, subject, {})
+    states = {name: np.ones((1, days.size)) for name in needed_outputs(disease)}
+    return frozenset(observe(disease, Pool(people, days, states, np.zeros(1, np.int8), ""), 0))
 
 
 def _age_and_sex(people: Subjects) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
