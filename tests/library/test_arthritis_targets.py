@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stroma.calibration.targets import LAST_FIT_YEAR, load_targets, require_fit_side
+from stroma.calibration.origin import LAST_FIT_YEAR, require_fit_side
+from stroma.calibration.targets import load_targets
 from stroma.disease import load_disease
 from stroma.evidence.checks import check_evidence
 
