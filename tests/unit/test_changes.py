@@ -84,6 +84,7 @@ def test_what_is_not_named_stays(design: TrialDesign) -> None:
     assert moved.population == "refractory"
     assert replace(moved, population=design.population, facts=design.facts) == design
     assert after("without=tacrolimus") == design, "no arm gets it"
+    assert after(f"population={design.population}") == design
 
 
 def test_parameters_leave_the_design_alone(design: TrialDesign, disease: Disease) -> None:

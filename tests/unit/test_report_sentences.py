@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from stroma.calibration.prediction import Forecast, OutcomeForecast
-from stroma.report.labels import count, per_cent
+from stroma.calibration.prediction import Forecast, OutcomeForecast, Shift
+from stroma.report.labels import count, per_cent, shift_words
 from stroma.report.sentences import (
     first_line,
     primaries,
@@ -110,3 +110,10 @@ def test_verdict_lists_what_is_missed(small_forecast: Forecast) -> None:
     missed = changed(small_forecast, observed=99.0, pi90=(1.0, 2.0), pi50=(1.2, 1.8))
     text = verdict_sentence(missed)
     assert text.startswith("0 of ") and text.count("published 99 %, above 1 to 2 %") >= 2
+
+
+@pytest.mark.parametrize(("shift", "scale", "words"), [
+    (Shift(83.14, -0.24, 0.06), 1.0, "83.1 (−0.2 ± 0.1)"), (Shift(0.018, 0.0002, 0.0001), 100.0, "1.8 (+0.02 ± 0.02)"),
+    (Shift(81.0, 0.0, 0.0), 1.0, "81.0 (=)"), (None, 1.0, "")])
+def test_a_shift_says_its_difference_and_two_errors(shift: Shift | None, scale: float, words: str) -> None:
+    assert shift_words(shift, scale) == words

@@ -54,7 +54,9 @@ def shift_words(shift: Shift | None, scale: float = 1.0) -> str:
     value = f"{scale * shift.value:.1f}"
     if shift.difference == 0.0 and shift.error == 0.0:
         return f"{value} (=)"
-    return f"{value} ({scale * shift.difference:+.1f} ± {2 * scale * shift.error:.1f})".replace("-", "−")
+    difference, error = scale * shift.difference, 2 * scale * shift.error
+    digits = 1 if max(abs(difference), error) >= 0.1 else 2
+    return f"{value} ({difference:+.{digits}f} ± {error:.{digits}f})".replace("-", "−")
 
 
 def unit_words(unit: str) -> str:

@@ -80,8 +80,9 @@ def _scenarios(found: Forecast) -> list[Text]:
     primary = found.scenarios[0].outcomes
     text = Text()
     text.append("What if", style="bold")
-    text.append(f": primary outcome under the current prior, same patients and chance in all.\n"
-                f"In brackets: difference to the trial as planned ± 2 Monte Carlo errors. {NOTICE}\n")
+    text.append(": primary outcome under the current prior, same patients and chance in all. In brackets: difference "
+                "to the trial as planned ± 2 Monte Carlo errors of it; =: no simulated patient's outcome differs. "
+                f"{NOTICE}\n")
     for s in found.scenarios:
         text.append(f"\n{s.label} ({s.n} patients)\n", style="bold")
         if s.changes and s.changes != s.label:

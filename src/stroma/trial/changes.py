@@ -255,6 +255,8 @@ def _population(design: TrialDesign, value: str, disease: Disease) -> TrialDesig
     known = disease.config["populations"]
     if value not in known:
         raise fail("T222", f"`population={value}`: {disease.name} has no such patients", hint=nearest(value, known))
+    if value == design.population:
+        return design
     facts = tuple(f for f in design.facts if f.name != "population")
     return replace(design, population=value, facts=(Fact("population", value, source="asked: what if"), *facts))
 

@@ -142,7 +142,8 @@ class _Reader:
         if value is None:
             return ""
         if value not in known:
-            self.wrong("T231", place, f"`{value}` is no {what}", nearest(value, known))
+            self.wrong("T231", place, f"`{value}` is no {what}",
+                       nearest(value, known) or "known: " + ", ".join(f"`{k}`" for k in sorted(known)))
             return ""
         return value
 
