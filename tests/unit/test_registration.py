@@ -221,3 +221,33 @@ def test_the_vocabularies_name_what_the_library_has() -> None:
 def test_a_fact_is_assumed_exactly_when_it_has_no_source() -> None:
     assert Fact("x", 1.0, reason="nobody says").assumed
     assert not Fact("x", 1.0, source="a paper").assumed
+
+
+def shipped(nct_id: str) -> TrialDesign:
+    return read_design(read_record(find_record(nct_id, REGISTRY)), REGISTRY / f"{nct_id}.toml", library=LIBRARY)[0]
+
+
+def test_a_record_without_a_primary_outcome_takes_the_supplements_and_says_so() -> None:
+    design = shipped("NCT01741857")
+    assert [(o.rule_id, o.day) for o in design.outcomes] == [("ln_gu_remission", 365.0)]
+    assert "chosen" in design.outcomes[0].source and any("no primary outcome" in note for note in design.notes)
+    assert design.population == "refractory" and len(design.arms) == 1
+
+
+def test_a_word_may_mean_another_product_in_one_record() -> None:
+    design = shipped("NCT01586312")
+    assert [[t.therapy_id for t in arm.treatments] for arm in design.arms] == [
+        ["bm_msc_allogeneic_ia"], ["hyaluronic_acid_ia_single"]]
+    assert design.arms[0].treatments[0].dose == CellDose(4e7, False)
+
+
+def test_a_primary_outcome_that_is_not_simulated_is_noted_not_dropped() -> None:
+    design = shipped("NCT01586312")
+    assert [o.rule_id for o in design.outcomes] == ["oa_omeract_oarsi"]
+    assert any(note.startswith("primary outcome `Adverse events` is not simulated") for note in design.notes)
+
+
+def test_nothing_simulated_is_an_error(tmp_path: Path, record: RegistryRecord) -> None:
+    path = rewritten(tmp_path, ('rule_id = "ln_deng_remission"\n', 'not_simulated = "for this test"\n'))
+    with pytest.raises(StromaError, match=r"T206.*no primary outcome that is simulated"):
+        read_design(record, path, library=LIBRARY)

@@ -51,7 +51,7 @@ def test_first_line_names_the_arm_that_is_outside(small_forecast: Forecast) -> N
 
 def test_a_trial_without_results_says_so(small_forecast: Forecast) -> None:
     unpublished = replace(changed(small_forecast, observed=None), published="")
-    assert first_line(unpublished).endswith("no result is published yet.")
+    assert first_line(unpublished).endswith("the library holds no result of it.")
     assert verdict_sentence(unpublished) == "" and win_sentence(unpublished) == ""
     assert "pseudo" not in pseudo_prospective(unpublished)
 

@@ -180,7 +180,7 @@ def _amplitude(found: Forecast, prior: str) -> Drawing:
         ax.text(0.0, 0.87, "— posterior", transform=ax.transAxes, color=CELLS, va="top", fontweight="bold")
         ax.text(1.0, 0.97, f"contraction {one.contraction:.2f}".replace("-", "−"), transform=ax.transAxes, ha="right",
                 va="top")
-        ax.set_xlabel(f"strength of the cells' effect ({parameter.parameter_id}), log scale")
+        ax.set_xlabel("strength of the cells' effect, log scale")
         ax.set_title(f"{_capital(prior)} prior")
 
     alt = (f"Strength of the cells' effect under the {prior} prior: prior median {one.prior[1]:.2g} (90 % interval "

@@ -14,7 +14,9 @@ from stroma.trial.design import PlannedOutcome
 from stroma.trial.rules import AT_VISIT, ResponseRule, load_rules
 
 DIGITS = 6
-POPULATION_WORDS = {"new": "newly diagnosed", "mixed": "newly diagnosed, relapsed and refractory"}
+POPULATION_WORDS = {"new": "newly diagnosed", "mixed": "newly diagnosed, relapsed and refractory",
+                    "inadequate": "inadequately responding", "kl2_3": "Kellgren-Lawrence grade 2 to 3",
+                    "kl3_4": "Kellgren-Lawrence grade 3 to 4"}
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _UNIT = {"umol/L": "µmol/L", "score": "points", "ratio": "", "mL/min/1.73m2": "mL/min/1.73 m²", "g/24h": "g/24 h"}
 

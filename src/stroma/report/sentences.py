@@ -57,7 +57,7 @@ def _published(found: Forecast) -> str:
         return "the dose was given by hand, so that no published result is compared."
     if not arms:
         own = all(file.suffix == ".toml" for file in found.files)
-        return "no published result is compared." if own else "no result is published yet."
+        return "no published result is compared." if own else "the library holds no result of it."
     parts = []
     for o in arms:
         n = arm_size(found, o)
@@ -144,9 +144,11 @@ def _miss(outcome: OutcomeForecast) -> str:
 def pseudo_prospective(found: Forecast) -> str:
     """Return what the fit had seen, and what that does not exclude."""
     manifest = found.posterior.manifest
-    text = (f"The background was fitted to control arms published before {manifest['background_fitted_before']}, the "
-            f"effect of the cells to series published before {manifest['msc_fitted_before']}"
-            f"{_undated(manifest['undated_targets'])}.")
+    cells = (f"the effect of the cells to series published before {manifest['msc_fitted_before']}"
+             if manifest["msc_fitted_before"] else "the effect of the cells to nothing: no series was published in time, "
+             "it stays with its prior")
+    text = (f"The background was fitted to control arms published before {manifest['background_fitted_before']}, "
+            f"{cells}{_undated(manifest['undated_targets'])}.")
     if found.published:
         text += (" The result of this trial is shown, never fitted: the fit refuses it. That makes the forecast "
                  "pseudo-prospective, not prospective: the result was public when the model was written.")

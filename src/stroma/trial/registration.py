@@ -66,7 +66,7 @@ def read_design(record: RegistryRecord, supplement: Path | None = None, dose: Ce
     design = TrialDesign(
         record.nct_id, record.title, "planned", disease, str(population.value), record.countries,
         _sized(arms, planned), visits.numbers(), outcomes, EntryCriteria(extra.entry),
-        "PARTICIPANT" in record.who_masked, facts, notes)
+        "PARTICIPANT" in record.who_masked, facts, (*notes, *builder.not_simulated()))
     if not conducted:
         return [design]
     return [design, replace(design, variant="conducted", arms=_sized(arms, conducted))]
@@ -134,6 +134,7 @@ class _Builder:
         columns = {"words": Column(required=True), "therapy_id": Column(required=True)}
         therapy_of = {spelling(row.text("words")): row.text("therapy_id")
                       for row in read_table(table, columns, "T202", key=("words",))}
+        therapy_of |= {spelling(words): therapy for words, therapy in self.extra.interventions.items()}
         for intervention in self.record.interventions:
             name = spelling(intervention.name)
             if name not in therapy_of:
@@ -200,30 +201,42 @@ class _Builder:
         return CellDose(amount, per_kg, tuple(interval * i for i in range(count)))
 
     def outcomes(self) -> tuple[PlannedOutcome, ...]:
-        """Return the primary outcomes, each with its rule and last day."""
-        outcomes = []
+        """Return the primary outcomes, each with its rule and last day; the supplement's where the record has none."""
         where = f"[[outcome]] of {self.record.nct_id}.toml beside the record"
-        if not self.record.primary:
-            self.problems.add("T206", "the record has no primary outcome", file=self.record.file)
+        outcomes = []
         for outcome in self.record.primary:
-            if outcome.measure not in self.extra.rules:
+            found = self.extra.rules.get(outcome.measure)
+            days = [found.day] if found and found.day is not None else list(outcome.days)
+            if found is None:
                 self.problems.add("T206", f"no response rule for the primary outcome `{outcome.measure}`",
                                   file=self.record.file, hint=f"give measure, rule_id and source in {where}")
-            elif not outcome.days:
+            elif found.rule_id and not days:
                 self.problems.add("T206", f"no day can be read from the time frame `{outcome.time_frame}`",
-                                  file=self.record.file)
-            else:
-                rule, source = self.extra.rules[outcome.measure]
-                outcomes.append(
-                    PlannedOutcome(outcome.measure, outcome.time_frame, outcome.days[-1], rule, source))
+                                  file=self.record.file, hint=f"give day in {where}")
+            elif found.rule_id:
+                outcomes.append(PlannedOutcome(outcome.measure, outcome.time_frame, days[-1], found.rule_id,
+                                               found.source))
+        if not self.record.primary:
+            outcomes = [PlannedOutcome(words, f"day {found.day:g}", found.day, found.rule_id, found.source)
+                        for words, found in self.extra.rules.items() if found.rule_id and found.day is not None]
+        if not outcomes and not self.problems.found:
+            self.problems.add("T206", "the record has no primary outcome that is simulated", file=self.record.file,
+                              hint=f"give measure, rule_id, day and source in {where}")
         measures = [outcome.measure for outcome in self.record.primary]
         known = load_rules(self.library / "evidence" / "response_rules.csv")
-        for measure, (rule, _) in self.extra.rules.items():
-            if measure not in measures:
+        for measure, found in self.extra.rules.items():
+            if measures and measure not in measures:
                 self._supplement(f"the record has no primary outcome `{measure}`", nearest(measure, measures))
-            if rule not in known:
-                self._supplement(f"no response rule `{rule}`", nearest(rule, known))
+            if found.rule_id and found.rule_id not in known:
+                self._supplement(f"no response rule `{found.rule_id}`", nearest(found.rule_id, known))
         return tuple(outcomes)
+
+    def not_simulated(self) -> tuple[str, ...]:
+        """Return what the record's outcomes hold that no forecast decides."""
+        lacking = () if self.record.primary else (
+            "the record names no primary outcome: the one shown was chosen for this forecast",)
+        return (*lacking, *(f"primary outcome `{words}` is not simulated: {found.source}"
+                            for words, found in self.extra.rules.items() if not found.rule_id))
 
     def check_supplement(self, arms: list[Arm]) -> None:
         """Report what the supplement gives and the trial cannot use."""

@@ -15,11 +15,29 @@ from stroma.trial.design import ArmTreatment, EntryCriterion, Fact
 
 CODE = "T204"
 _TOP = ("record", "population", "allocation", "conducted", "visits", "cells", "background", "entry",
-        "outcome")
+        "intervention", "outcome")
 _CELLS = {"dose_cell": float, "dose_cell_per_kg": float, "infusions": float, "interval_day": float,
           "route": str, "cell_source": str, "donor": str, "thaw_state": str}
 _KIND = {float: "a number", str: "a word", tuple: "a list of numbers"}
 _FACT = ("value", "source", "assumed", "low", "high", "options", "reason")
+
+
+@dataclass(frozen=True)
+class OutcomeRule:
+    """What decides a primary outcome.
+
+    Parameters
+    ----------
+    rule_id : str
+        Empty for an outcome that is not simulated; ``source`` then says why.
+    source : str
+    day : float or None
+        For an outcome that the record does not name, or names without a time.
+    """
+
+    rule_id: str
+    source: str
+    day: float | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +53,9 @@ class Supplement:
     background : tuple of ArmTreatment
         Drugs of every arm.
     entry : tuple of EntryCriterion
-    rules : mapping of str to (rule_id, source)
+    interventions : mapping of str to str
+        Therapy id by the record's own words, where the vocabulary's word means something else here.
+    rules : mapping of str to OutcomeRule
         By the record's own words for the outcome.
     """
 
@@ -47,7 +67,8 @@ class Supplement:
     cells: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
     background: tuple[ArmTreatment, ...] = ()
     entry: tuple[EntryCriterion, ...] = ()
-    rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    interventions: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, OutcomeRule] = field(default_factory=dict)
 
 
 def read_supplement(path: Path, nct_id: str) -> Supplement:
@@ -81,6 +102,7 @@ def read_supplement(path: Path, nct_id: str) -> Supplement:
         cells=dict(reader.cells(table) for table in reader.tables(content, "cells")),
         background=tuple(reader.drug(table) for table in reader.tables(content, "background")),
         entry=tuple(c for c in map(reader.criterion, reader.tables(content, "entry")) if c is not None),
+        interventions=dict(reader.intervention(table) for table in reader.tables(content, "intervention")),
         rules=dict(reader.rule(table) for table in reader.tables(content, "outcome")),
     )
     reader.problems.raise_if_any()
@@ -182,10 +204,20 @@ class _Reader:
         return EntryCriterion(condition, self.word(table, "words", "entry"),
                               self.word(table, "source", "entry"))
 
-    def rule(self, table: dict[str, Any]) -> tuple[str, tuple[str, str]]:
-        self.known(table, ("measure", "rule_id", "source"), "outcome.")
-        measure, rule, source = (self.word(table, key, "outcome") for key in ("measure", "rule_id", "source"))
-        return measure, (rule, source)
+    def intervention(self, table: dict[str, Any]) -> tuple[str, str]:
+        self.known(table, ("words", "therapy", "source"), "intervention.")
+        words, therapy, _ = (self.word(table, key, "intervention") for key in ("words", "therapy", "source"))
+        return words, therapy
+
+    def rule(self, table: dict[str, Any]) -> tuple[str, OutcomeRule]:
+        self.known(table, ("measure", "rule_id", "not_simulated", "source", "day"), "outcome.")
+        measure, day = self.word(table, "measure", "outcome"), _plain(table.get("day"))
+        if "not_simulated" in table:
+            return measure, OutcomeRule("", self.word(table, "not_simulated", "outcome"))
+        if "day" in table and not (isinstance(day, float) and day > 0):
+            self.wrong("day", f"`outcome.day` must be a day after 0, not {table['day']!r}")
+        rule, source = (self.word(table, key, "outcome") for key in ("rule_id", "source"))
+        return measure, OutcomeRule(rule, source, day if isinstance(day, float) else None)
 
 
 def _plain(value: object) -> float | str | tuple[float, ...] | None:
