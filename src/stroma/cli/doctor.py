@@ -163,12 +163,17 @@ def engine_difference() -> float:
 
 def _posterior() -> Finding:
     """posterior: the calibrated ensembles, and whether the tables moved since they were fitted."""
+    from stroma.calibration.crosscheck import FILE as CHECK
     from stroma.calibration.fingerprint import data_hash
+    from stroma.calibration.posterior import FILE as POSTERIOR
     from stroma.calibration.posterior import load_posterior
     from stroma.disease import known_diseases, load_disease
 
     told, fresh = [], True
     for disease in map(load_disease, known_diseases()):
+        if not (disease.folder / POSTERIOR).is_file() and not (disease.folder / CHECK).is_file():
+            told.append(f"{disease.disease_id} not calibrated yet")
+            continue
         try:
             posterior = load_posterior(disease)
         except StromaError as error:

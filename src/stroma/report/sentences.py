@@ -145,8 +145,8 @@ def pseudo_prospective(found: Forecast) -> str:
     """Return what the fit had seen, and what that does not exclude."""
     manifest = found.posterior.manifest
     cells = (f"the effect of the cells to series published before {manifest['msc_fitted_before']}"
-             if manifest["msc_fitted_before"] else "the effect of the cells to nothing: no series was published in time, "
-             "it stays with its prior")
+             if manifest["msc_fitted_before"] else "the effect of the cells to nothing: no series was published in "
+             "time, it stays with its prior")
     text = (f"The background was fitted to control arms published before {manifest['background_fitted_before']}, "
             f"{cells}{_undated(manifest['undated_targets'])}.")
     if found.published:
