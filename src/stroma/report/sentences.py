@@ -183,6 +183,9 @@ def prior_sentence(found: Forecast) -> str:
     text = (f"The chance to show a difference is {per_cent(current.probability_of_success)} under the current "
             f"prior, {per_cent(low.probability_of_success)} if the cells do nothing and "
             f"{per_cent(high.probability_of_success)} if early open-label series are taken at face value.")
-    if high.probability_of_success - low.probability_of_success < 0.2:
+    if not found.designs[0].blinded:
+        text += (" The patients know their arm: what that does to judgement can win a trial by itself, so that a win "
+                 "would not show that the cells work.")
+    elif high.probability_of_success - low.probability_of_success < 0.2:
         text += " A trial of this size hardly tells these views apart."
     return text

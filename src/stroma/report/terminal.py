@@ -20,9 +20,9 @@ def forecast_view(found: Forecast) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    closing = [size_sentence(found), win_sentence(found), verdict_sentence(found),
+    closing = [prior_sentence(found), size_sentence(found), win_sentence(found), verdict_sentence(found),
                f"Solver: {found.checked.says()}." if found.checked else ""]
-    compared = [_priors(found)] if found.priors else [Text(prior_sentence(found))]
+    compared = [_priors(found)] if found.priors else []
     scenarios = [Text(), *_scenarios(found)] if found.scenarios else []
     return Group(Text(first_line(found), style="bold"), Text(), _outcomes(found), Text(), *compared, *scenarios, Text(),
                  *(Text(line) for line in closing if line), Text(f"{NOTICE}.", style="bold"))
