@@ -117,7 +117,7 @@ class Simulated:
         values = self.drawn.draws.natural(self.disease) if biased and prior != "enthusiastic" else None
         if main.quantity:
             bias = None if values is None else open_label_bias(self.disease, "change", main.quantity, values)
-            return replicate_change(prior, design, self.potential, self.disease.measures[main.quantity].improves,
+            return replicate_change(prior, design, self.potential, int(self.disease.measures[main.quantity].improves),
                                     effect_scale(self.disease, "change", main.quantity), weight, settings, bias)
         return replicate_shares(prior, design, self.potential, self.rules, weight, settings,
                                 None if values is None else values["open_label_response"], failure)

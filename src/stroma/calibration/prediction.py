@@ -101,6 +101,8 @@ class PriorForecast:
     favours, wrong_sign : float
         Probability that the true difference is in favour of the cells; that it is and the trial's own is against
         them, both together.
+    width : float
+        Mean width of the trial's own 95 % interval of the difference, in its unit.
     draws : float
         Effective number of distinct background draws under the prior.
     """
@@ -112,6 +114,7 @@ class PriorForecast:
     at_least_10: float | None
     favours: float
     wrong_sign: float
+    width: float
     draws: float
 
 

@@ -29,11 +29,11 @@ def compared_results(disease: Disease, evidence: Evidence, nct_id: str) -> tuple
     targets = [t for t in load_targets(disease).of("validate_msc", "validate_background") if t.study_id in studies]
     part = {_identity(o.study.study_id, o.arm.label, o.subgroup, o.outcome_id, o.time_day)
             for s in studies for o in evidence.outcomes_of(s) if not o.usable or o.n is None}
-    return tuple(t for t in targets if _identity(*t.target_id.split("|")[:4], t.day) not in part)
+    return tuple(t for t in targets if _identity(*t.target_id.split("|")[:3], t.outcome, t.day) not in part)
 
 
-def _identity(study: str, arm: str, subgroup: str, outcome: str, day: float | None) -> tuple[str, ...]:
-    return study, arm, subgroup, outcome, "" if day is None else f"{day:g}"
+def _identity(*parts: str | float | None) -> tuple[str, ...]:
+    return tuple(f"{p:g}" if isinstance(p, float) else p or "" for p in parts)
 
 
 def published_results(evidence: Evidence, nct_id: str) -> tuple[PublishedResult, ...]:

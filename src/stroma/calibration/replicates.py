@@ -163,4 +163,4 @@ def summarise_prior(prior: str, found: Replicates, weight: NDArray[np.float64],
                          (low, middle, high),
                          float(found.usable[found.truth >= 10.0].sum()) if found.share else None,
                          float(found.usable[found.favours].sum()), float(found.wrong_sign.mean()),
-                         distinct_size(weight, group))
+                         float(np.nanmean(found.width)), distinct_size(weight, group))

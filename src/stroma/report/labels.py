@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -103,17 +104,72 @@ def outcome_label(outcome: OutcomeForecast) -> str:
     """Return what was counted or measured."""
     if outcome.statistic == "percent":
         return quantity_label(rule_of(outcome.rule_id).outcome)
+    if outcome.statistic == "patients":
+        return quantity_label(outcome.rule_id)
     return f"{quantity_label(outcome.rule_id)}, mean change"
 
 
 def primary_label(planned: PlannedOutcome) -> str:
-    """Return the primary outcome in a few words, for use inside a sentence."""
-    return quantity_label(rule_of(planned.rule_id).outcome).partition(" (")[0]
+    """Return an outcome in a few words, for use inside a sentence."""
+    return quantity_label(planned.quantity or rule_of(planned.rule_id).outcome).partition(" (")[0]
 
 
 def by_or_at(planned: PlannedOutcome) -> str:
     """Return ``by week 26`` or ``at week 26``, as the rule counts."""
-    return f"{'at' if rule_of(planned.rule_id).kind == AT_VISIT else 'by'} {week(planned.day)}"
+    at_visit = planned.quantity or rule_of(planned.rule_id).kind == AT_VISIT
+    return f"{'at' if at_visit else 'by'} {week(planned.day)}"
+
+
+@dataclass(frozen=True)
+class RuleWords:
+    """What decides an outcome: in words, how sure that is, from where."""
+
+    definition: str
+    certainty: str
+    source: str
+
+
+def rule_words(planned: PlannedOutcome) -> RuleWords:
+    """Return what decides an outcome."""
+    if planned.quantity:
+        unit = quantity_unit(planned.quantity)
+        what = f"mean change of {quantity_label(planned.quantity)} from entry{f' in {unit}' if unit else ''}"
+        return RuleWords(f"{what}, patients still observed, whatever rescue", "a measurement", planned.source)
+    rule = rule_of(planned.rule_id)
+    return RuleWords(rule.definition, rule.certainty, rule.source)
+
+
+def main_is_share(found: Forecast) -> bool:
+    """Return whether the outcome that decides the trial is a share of patients."""
+    return not found.designs[0].outcomes[0].quantity
+
+
+def difference_unit(found: Forecast) -> str:
+    """Return the unit of the true difference: percentage points, or that of the measure."""
+    main = found.designs[0].outcomes[0]
+    return quantity_unit(main.quantity) if main.quantity else "points"
+
+
+def difference_number(found: Forecast, value: float) -> str:
+    """Write a true difference without its unit."""
+    return f"{value:.1f}" if main_is_share(found) else _signed(value)
+
+
+def difference_words(found: Forecast, value: float) -> str:
+    """Write a true difference with its unit."""
+    return f"{difference_number(found, value)} {difference_unit(found)}".strip()
+
+
+def _signed(value: float) -> str:
+    digits = 3 if abs(value) >= 10 else 2
+    return ("+" if value > 0 else "") + short(float(f"{value:.{digits}g}"))
+
+
+def test_words(found: Forecast) -> str:
+    """Return the test that decides the trial."""
+    if main_is_share(found):
+        return "Fisher test"
+    return "Welch test of the mean changes" if len(found.designs[0].arms) > 1 else "paired t test of entry and visit"
 
 
 def arm_size(found: Forecast, outcome: OutcomeForecast) -> int:
@@ -144,7 +200,4 @@ def _unit(outcome: OutcomeForecast) -> str:
 
 def bare(outcome: OutcomeForecast, value: float) -> str:
     """Write one value of an outcome without its unit."""
-    if outcome.statistic == "percent":
-        return f"{value:.0f}"
-    digits = 3 if abs(value) >= 10 else 2
-    return ("+" if value > 0 else "") + short(float(f"{value:.{digits}g}"))
+    return f"{value:.0f}" if outcome.statistic in ("percent", "patients") else _signed(value)

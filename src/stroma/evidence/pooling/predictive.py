@@ -76,8 +76,7 @@ def learn_rate(events: Sequence[int], patients: Sequence[int], days: Sequence[fl
     x, n, t = (np.asarray(c, float) for c in (events, patients, days))
     eta = np.linspace(math.log(1e-7), math.log(-math.log(1e-7)), _POINTS)
     tau = np.linspace(0.0, 3.5 * spread, _SPREADS) if spread > 0 else np.zeros(1)
-    own = np.stack([_log_likelihood(*study, eta + math.log(t_k / day))
-                    for *study, t_k in zip(x, n, t, strict=True)])
+    own = np.stack([_log_likelihood(a, b, eta + math.log(c / day)) for a, b, c in zip(x, n, t, strict=True)])
     peak = own.max(axis=1, keepdims=True)
     # Density of eta under Beta(1/2, 1/2) of p: dp / d eta = (1 - p) exp(eta).
     p = -np.expm1(-np.exp(eta))
