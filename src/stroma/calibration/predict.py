@@ -205,6 +205,9 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
 
 
 def _units() -> dict[str, str]:
-    """Return the unit of every outcome, from ``vocabulary/outcomes.csv``."""
-    with (library_root() / "vocabulary" / "outcomes.csv").open(encoding="utf-8", newline="") as stream:
-        return {r["outcome_id"]: r["unit"] for r in csv.DictReader(stream)}
+    """Return the unit of every outcome, from ``vocabulary/outcomes.csv``; else of the quantity that is measured."""
+    found: dict[str, str] = {}
+    for table, key in (("quantities.csv", "quantity"), ("outcomes.csv", "outcome_id")):
+        with (library_root() / "vocabulary" / table).open(encoding="utf-8", newline="") as stream:
+            found |= {r[key]: r["unit"] for r in csv.DictReader(stream)}
+    return found

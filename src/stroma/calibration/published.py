@@ -33,7 +33,7 @@ def compared_results(disease: Disease, evidence: Evidence, nct_id: str) -> tuple
 
 
 def _identity(*parts: str | float | None) -> tuple[str, ...]:
-    return tuple(f"{p:g}" if isinstance(p, float) else p or "" for p in parts)
+    return tuple("" if p is None else p if isinstance(p, str) else f"{p:g}" for p in parts)
 
 
 def published_results(evidence: Evidence, nct_id: str) -> tuple[PublishedResult, ...]:

@@ -31,11 +31,12 @@ def _expected(found: Forecast, event: EventForecast) -> str:
         result = f"published: {told}, {where} the interval{'s' if len(seen) > 1 else ''}"
     else:
         result = "the library holds no count of it"
-    return (f"Of {found.designs[0].n} patients planned we expect {_list(parts)} to have a {name(event)} by "
+    return (f"Of {found.designs[0].n} patients planned we expect {listed(parts)} to have a {name(event)} by "
             f"{week(event.planned.day)}, going by the counts of other studies and not by mechanism; {result}.")
 
 
-def _list(parts: list[str]) -> str:
+def listed(parts: list[str]) -> str:
+    """Join parts with commas and an `and`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 

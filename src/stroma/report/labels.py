@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ POPULATION_WORDS = {"new": "newly diagnosed", "mixed": "newly diagnosed, relapse
                     "inadequate": "inadequately responding", "kl2_3": "Kellgren-Lawrence grade 2 to 3",
                     "kl3_4": "Kellgren-Lawrence grade 3 to 4"}
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_SCALE = re.compile(r"(?:Likert |score_)?0[-_](\d+)")
 _UNIT = {"umol/L": "µmol/L", "score": "points", "ratio": "", "mL/min/1.73m2": "mL/min/1.73 m²", "g/24h": "g/24 h"}
 
 
@@ -63,20 +65,23 @@ def shift_words(shift: Shift | None, scale: float = 1.0) -> str:
 
 
 def unit_words(unit: str) -> str:
-    """Return a unit of the library as readers write it."""
-    return _UNIT.get(unit, unit)
+    """Return a unit of the library as readers write it; a scale by its length."""
+    scale = _SCALE.fullmatch(unit)
+    return f"points of {scale[1]}" if scale else _UNIT.get(unit, unit)
 
 
 @lru_cache(maxsize=4)
 def _vocabulary(path: Path) -> dict[str, tuple[str, str]]:
     if not path.is_file():
         raise fail("X002", f"missing table {path.name}", file=path)
+    with path.with_name("quantities.csv").open(encoding="utf-8", newline="") as stream:
+        found = {row["quantity"]: (row["quantity"].replace("_", " "), row["unit"]) for row in csv.DictReader(stream)}
     with path.open(encoding="utf-8", newline="") as stream:
-        return {row["outcome_id"]: (row["label"], row["unit"]) for row in csv.DictReader(stream)}
+        return found | {row["outcome_id"]: (row["label"], row["unit"]) for row in csv.DictReader(stream)}
 
 
 def outcome_words() -> dict[str, tuple[str, str]]:
-    """Return label and unit of every outcome, from ``vocabulary/outcomes.csv``."""
+    """Return label and unit of every outcome, from ``vocabulary/outcomes.csv``; else the quantity's own name."""
     return _vocabulary(library_root() / "vocabulary" / "outcomes.csv")
 
 
@@ -162,7 +167,10 @@ def difference_words(found: Forecast, value: float) -> str:
 
 def _signed(value: float) -> str:
     digits = 3 if abs(value) >= 10 else 2
-    return ("+" if value > 0 else "") + short(float(f"{value:.{digits}g}"))
+    sign = "+" if value > 0 else ""
+    if 0 < abs(value) < 1e-3:  # no powers of ten beside plain numbers
+        return sign + (f"{value:.4f}".replace("-", "−") if abs(value) >= 5e-5 else "0")
+    return sign + short(float(f"{value:.{digits}g}"))
 
 
 def test_words(found: Forecast) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stroma.calibration.arm_pools import cells_arm, control_arm
 from stroma.calibration.prediction import ALPHA, Forecast, OutcomeForecast
 from stroma.report.background import CheckSummary
-from stroma.report.event_words import event_sentences
+from stroma.report.event_words import event_sentences, listed
 from stroma.report.labels import (
     arm_size,
     by_or_at,
@@ -38,7 +38,7 @@ def first_line(found: Forecast) -> str:
     """Return the forecast and, where there is one, the published result: a sentence an outcome that is primary."""
     harms = event_sentences(found)
     if found.designs[0].outcomes[0].chosen:
-        return " ".join((*harms, f"Chosen beside it: {_main_line(found)}"))
+        return " ".join((*harms, f"Chosen beside it: o{_main_line(found)[1:]}"))
     return " ".join((_main_line(found), *harms))
 
 
@@ -47,7 +47,7 @@ def _main_line(found: Forecast) -> str:
     outcome = planned.outcomes[0]
     arms = primaries(found, planned)
     size = ", ".join(f"{arm_size(found, o)} on {o.arm}" for o in arms)
-    expected = " and ".join(_expected(found, o, "" if i else "90 % interval ") for i, o in enumerate(arms))
+    expected = listed([_expected(found, o, "" if i else "90 % interval ") for i, o in enumerate(arms)])
     text = (f"Of {planned.n} patients planned ({size}) we expect {expected} to reach {primary_label(outcome)} "
             f"{by_or_at(outcome)}") if main_is_share(found) else mean_line(found, arms, size)
     if found.current is not None:
@@ -80,7 +80,7 @@ def _published(found: Forecast) -> str:
         own = all(file.suffix == ".toml" for file in found.files)
         if own or found.published:
             return "no published result is compared."
-        return ("nothing that its reports print is compared with it." if found.reports
+        return ("no number of its reports can be compared with it." if found.reports
                 else "the library holds no result of it.")
     if not main_is_share(found):
         return f"published: {published_means(arms)}, {_verdict(arms)}."
