@@ -151,6 +151,8 @@ def how_large(trial: Trial, question: SizeQuestion, settings: Settings, backend:
     planned = trial.designs[0]
     if not is_controlled(planned):
         raise fail("T224", f"{trial.record} compares nothing: it has no control arm beside another", hint=EXAMPLE)
+    if planned.outcomes[0].quantity:  # a measurement counts whatever rescue was started
+        question = replace(question, estimand=TREATMENT_POLICY)
     designs = _designs(planned, question)
     chosen = posterior or choose_posterior(trial.disease)
     drawn = take_draws(chosen, settings.draws, settings.seed)
@@ -204,6 +206,11 @@ def _estimand(found: Simulated, estimand: str) -> tuple[str, ...]:
     """Say what is estimated: population, outcome, what becomes of rescue, leaving and death, summary, test."""
     design, disease = found.design, found.disease
     outcome = design.outcomes[0]
+    if outcome.quantity:
+        return (f"Difference in the mean change of {outcome.quantity} from entry to day {outcome.day:g} among eligible "
+                f"patients, arm with cells minus control; won by a one-sided Welch test at {100 * ALPHA:g} %.",
+                "Treatment-policy strategy: a measurement counts whatever rescue was started.",
+                "Who leaves the trial before that day is not measured and left out.")
     rule = found.rules[outcome.rule_id]
     words = [f"Difference in the share of eligible patients with the primary outcome by day {outcome.day:g} "
              f"({outcome.rule_id}), arm with cells minus control; won by a one-sided Fisher test at {100 * ALPHA:g} %."]

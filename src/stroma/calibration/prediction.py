@@ -235,6 +235,8 @@ class PublishedResult:
         With unit and patients, in words.
     doubtful : bool
         Whether the store calls the row doubtful.
+    link : str
+        How sure it is that the report is of this trial: empty where it is certain.
     """
 
     study: str
@@ -244,6 +246,7 @@ class PublishedResult:
     day: float | None
     value: str
     doubtful: bool
+    link: str
 
 
 @dataclass(frozen=True)

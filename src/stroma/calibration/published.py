@@ -38,7 +38,9 @@ def _identity(*parts: str | float | None) -> tuple[str, ...]:
 
 def published_results(evidence: Evidence, nct_id: str) -> tuple[PublishedResult, ...]:
     """Return what the store holds of a registration's reports after entry, whole groups only."""
-    found = [_result(evidence, o) for s in sorted(own_studies(evidence, nct_id))
+    row = evidence.registrations.get(nct_id)
+    link = "" if row is None or row.linkage_confidence == "high" else row.linkage_confidence
+    found = [_result(evidence, o, link) for s in sorted(own_studies(evidence, nct_id))
              for o in evidence.outcomes_of(s) if _is_shown(o)]
     return tuple(dict.fromkeys(found))
 
@@ -48,10 +50,10 @@ def _is_shown(row: Outcome) -> bool:
     return row.statistic in _SHOWN and row.time_day != 0 and not single and not row.outcome_id.startswith("n_")
 
 
-def _result(evidence: Evidence, row: Outcome) -> PublishedResult:
+def _result(evidence: Evidence, row: Outcome, link: str) -> PublishedResult:
     name = evidence.vocabulary.outcomes[row.outcome_id].label
     return PublishedResult(row.study.study_id, row.arm.label, row.subgroup, name, row.time_day, _words(row),
-                           not row.usable)
+                           not row.usable, link)
 
 
 def _words(row: Outcome) -> str:

@@ -55,7 +55,7 @@ def _basis(source: EventSource, event: EventForecast) -> str:
     low, middle, high = source.share
     studies = "; ".join(f"{n} {x} of {size} in {days:.0f} days" for n, x, size, days in source.studies)
     shorter = [days for _, _, _, days in source.studies]
-    return (f"{' and '.join(source.arms)}: pooled from {len(source.studies)} "
+    return (f"{listed(list(source.arms))}: pooled from {len(source.studies)} "
             f"{'study' if len(source.studies) == 1 else 'studies'}, {source.stratum} ({events} of {patients} patients; "
             f"{studies}). A study watched for {min(shorter):.0f} to {max(shorter):.0f} days counts by its time, as if "
             f"the hazard were constant. In a new study {_percent(middle)} of patients would have the event by "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from stroma.report.labels import (
     difference_number,
     difference_unit,
     difference_words,
+    interval_bare,
     interval_words,
     main_is_share,
     outcome_label,
@@ -98,11 +100,12 @@ def _label_ends(ax: Axes, names: list[tuple[str, str]], ends: list[float], x: fl
     height = ax.transData.transform(np.array([[x, y] for y in ends]))[:, 1]
     low, high = ax.transAxes.transform([[0, 0], [0, 1]])[:, 1]
     place = (height - low) / (high - low)
-    order = np.argsort(place)
-    apart = 0.1
-    if len(ends) > 1 and place[order[1]] - place[order[0]] < apart:
-        middle = place.mean()
-        place[order[0]], place[order[1]] = middle - apart / 2, middle + apart / 2
+    order, apart = np.argsort(place), 0.1
+    for _ in range(20):
+        for lower, upper in pairwise(order):
+            lacking = max(0.0, apart - (place[upper] - place[lower])) / 2
+            place[lower] -= lacking
+            place[upper] += lacking
     for (name, ink), y in zip(names, place, strict=True):
         ax.annotate(name, (1.0, float(y)), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points",
                     color=ink, va="center", fontsize=8.5, fontweight="bold")
@@ -143,7 +146,7 @@ def _change(outcome: OutcomeForecast, label: str) -> Drawing:
             ax.plot([outcome.observed] * 2, [0, top * 0.8], color=BLACK, lw=1.6)
             ax.annotate(f"published {value_words(outcome, outcome.observed)}", (outcome.observed, top * 0.8),
                         fontweight="bold")
-        ax.text(0.03, 0.98, f"coloured: 90 % interval, {interval_words(outcome, outcome.pi90)}",
+        ax.text(0.03, 0.98, f"coloured: 90 % interval, {interval_bare(outcome, outcome.pi90)}",
                 transform=ax.transAxes, color=ink, va="top", fontsize=8.5)
         ax.set_xlabel(f"mean change of {label}, {unit_words(outcome.unit)}")
         ax.set_ylabel("% of simulated trials")

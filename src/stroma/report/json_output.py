@@ -77,7 +77,8 @@ def _outcome(outcome: OutcomeForecast) -> dict[str, Any]:
 
 def _published(result: PublishedResult) -> dict[str, Any]:
     return {"study": result.study, "arm": result.arm, "subgroup": result.subgroup, "outcome": result.outcome,
-            "day": significant(result.day), "value": result.value, "doubtful": result.doubtful}
+            "day": significant(result.day), "value": result.value, "doubtful": result.doubtful,
+            "link": result.link or "certain"}
 
 
 def _prior(prior: PriorForecast) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def shift_words(shift: Shift | None, scale: float = 1.0) -> str:
         return ""
     value = f"{scale * shift.value:.1f}"
     if shift.difference == 0.0 and shift.error == 0.0:
-        return f"{value} (=)"
+        return f"{value} (=)".replace("-", "−")
     difference, error = scale * shift.difference, 2 * scale * shift.error
     digits = 1 if max(abs(difference), error) >= 0.1 else 2
     return f"{value} ({difference:+.{digits}f} ± {error:.{digits}f})".replace("-", "−")
@@ -149,6 +149,11 @@ def main_is_share(found: Forecast) -> bool:
     return not found.designs[0].outcomes[0].quantity
 
 
+def difference_name(found: Forecast) -> str:
+    """Return what the truth of the comparison is called: of one arm alone it is a change."""
+    return "true difference" if len(found.designs[0].arms) > 1 else "true change"
+
+
 def difference_unit(found: Forecast) -> str:
     """Return the unit of the true difference: percentage points, or that of the measure."""
     main = found.designs[0].outcomes[0]
@@ -198,8 +203,17 @@ def value_words(outcome: OutcomeForecast, value: float) -> str:
 
 def interval_words(outcome: OutcomeForecast, interval: tuple[float, float]) -> str:
     """Write an interval of an outcome with its unit once."""
-    low, high = (bare(outcome, x) for x in interval)
-    return f"{low} to {high} {_unit(outcome)}".strip()
+    return f"{interval_bare(outcome, interval)} {_unit(outcome)}".strip()
+
+
+def interval_bare(outcome: OutcomeForecast, interval: tuple[float, float]) -> str:
+    """Write an interval of an outcome without its unit, both ends to the same decimal."""
+    largest = max(abs(x) for x in interval)
+    if outcome.statistic != "mean_change" or not 0 < largest < 100:
+        return " to ".join(bare(outcome, x) for x in interval)
+    decimals = max(0, 1 - math.floor(math.log10(largest))) if largest < 10 else 1
+    low, high = (round(x, decimals) + 0.0 for x in interval)
+    return " to ".join(f"{x:+.{decimals}f}" if x else f"{x:.{decimals}f}" for x in (low, high)).replace("-", "−")
 
 
 def _unit(outcome: OutcomeForecast) -> str:

@@ -41,12 +41,13 @@ def mean_size(found: Forecast, arms: Sequence[OutcomeForecast]) -> str:
     least = error * float(ndtri(1.0 - ALPHA) + ndtri(POWER))
     test = "paired t test" if alone else "Welch test"
     what = "mean change from entry" if alone else f"difference between {arms[0].arm} and {arms[-1].arm}"
-    text = (f"{design.n} patients ({' : '.join(str(a.n) for a in design.arms)}) can show a true {what} of about "
+    sizes = "" if alone else f" ({' : '.join(str(a.n) for a in design.arms)})"
+    text = (f"{design.n} patients{sizes} can show a true {what} of about "
             f"{difference_words(found, least).lstrip('+')} or more (one-sided {test} at {100 * ALPHA:g} %, "
             f"{100 * POWER:.0f} % power), nothing smaller")
     if alone:
         return f"{text}; a change from entry is not what the cells add."
     low, high = found.current.difference[0], found.current.difference[2]
     return (f"{text}; the true difference is put between {difference_words(found, low)} and "
-            f"{difference_words(found, high)}.")
+            f"{difference_words(found, high)} (90 % interval).")
 

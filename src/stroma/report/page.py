@@ -20,6 +20,7 @@ from stroma.report.labels import (
     POPULATION_WORDS,
     arm_size,
     count,
+    difference_name,
     difference_number,
     difference_unit,
     interval_words,
@@ -99,7 +100,8 @@ def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
     return environment.get_template(TEMPLATE).render(
         notice=NOTICE, found=found, manifest=manifest, record=record, masking=_masking(record, found),
         planned=found.designs[0], conducted=found.designs[-1], rule=rule_words(found.designs[0].outcomes[0]),
-        share=main_is_share(found), unit_of_difference=difference_unit(found), test=test_words(found),
+        share=main_is_share(found), unit_of_difference=difference_unit(found),
+        name_of_difference=difference_name(found), test=test_words(found),
         harms_expected=[(e, basis_sentences(e)) for e in found.events],
         treatments=_treatments(found.designs[0].arms), sentences=_sentences(found, summaries), rows=_rows(found),
         population=POPULATION_WORDS.get(found.designs[0].population, found.designs[0].population),
@@ -157,7 +159,11 @@ def _treatment(treatment: ArmTreatment, arms: list[Arm], everyone: bool) -> Trea
 def _dose(treatment: ArmTreatment) -> str:
     assert treatment.dose is not None
     dose, days = treatment.dose, treatment.dose.days
-    text = f"{short(dose.amount)} cells{' per kg' if dose.per_kg else ''} an infusion"
+    given = "an injection" if load_therapy(treatment.therapy_id).product["route"] == "ia" else "an infusion"
+    text = f"{short(dose.amount)} cells{' per kg' if dose.per_kg else ''} {given}"
+    amount = treatment.fact("dose_cell_per_kg" if dose.per_kg else "dose_cell")
+    if amount and amount.low is not None and amount.high is not None:
+        text += f" (dose not reported: {short(amount.low)} to {short(amount.high)}, all tried)"
     text += f", on day{'s' if len(days) > 1 else ''} {' and '.join(f'{d:g}' for d in days)}"
     interval, thaw = treatment.fact("interval_day"), treatment.fact("thaw_state")
     if interval and interval.low is not None and interval.high is not None and len(days) > 1:

@@ -11,8 +11,10 @@ from stroma.report.labels import (
     arm_size,
     bare,
     count,
+    difference_name,
     difference_number,
     difference_unit,
+    interval_bare,
     main_is_share,
     outcome_label,
     per_cent,
@@ -65,7 +67,7 @@ def _outcomes(found: Forecast) -> Text:
         seen = "" if o.observed is None or o.variant != last else bare(o, o.observed)
         if seen and o.statistic == "percent" and o.observed is not None:
             seen = f"{count(o.observed, n)}/{n} = {seen}"
-        interval = f"{bare(o, o.pi90[0])} to {bare(o, o.pi90[1])}"
+        interval = interval_bare(o, o.pi90)
         text.append(f"    {f'{o.arm} ({n})':<{width}} {bare(o, o.median):>9}  {interval:>16}  {seen:>12}  ")
         text.append(f"{_mark(o) if seen else ''}\n", style="" if o.inside_pi90 is not False else "bold red")
     return text
@@ -81,8 +83,8 @@ def _priors(found: Forecast) -> Table:
     table = Table(title=f"Planned trial under four priors of the cells' effect. {NOTICE}", title_justify="left")
     table.add_column("prior")
     share, unit = main_is_share(found), difference_unit(found)
-    for name in ("chance of success", f"true difference, {unit} (90 % interval)",
-                 "at least 10 points" if share else "cells better", "draws"):
+    for name in ("chance of success", f"{difference_name(found)}, {unit} (90 % interval)",
+                 "at least 10 points" if share else "better", "draws"):
         table.add_column(name, justify="right")
     for p in found.priors:
         low, middle, high = (difference_number(found, x) for x in p.difference)
@@ -109,7 +111,7 @@ def _scenarios(found: Forecast) -> list[Text]:
         lines = [(f"{o.arm}, expected {unit_words(o.unit)}", shift_words(m))
                  for o, m in zip(primary, s.mean, strict=True)]
         lines += [("chance of success, %", shift_words(s.success, 100)),
-                  (f"true difference, {difference_unit(found)}", shift_words(s.difference)),
+                  (f"{difference_name(found)}, {difference_unit(found)}", shift_words(s.difference)),
                   ("true difference of at least 10 points, %", shift_words(s.at_least_10, 100))]
         for name, words in lines:
             if words:

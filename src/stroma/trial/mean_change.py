@@ -92,7 +92,7 @@ def welch(a: Moments, b: Moments) -> Contrast:
 def paired(a: Moments) -> Contrast:
     """Return the mean change of one arm against no change: the paired t test of entry and visit."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Contrast(a.mean, np.sqrt(a.variance / a.n), np.maximum(a.n - 1.0, np.nan))
+        return Contrast(a.mean, np.sqrt(a.variance / a.n), np.where(a.n > 1, a.n - 1.0, np.nan))
 
 
 def true_change(pool: PotentialOutcomes, measure: str, arm: int, visit: int) -> Values:
