@@ -80,7 +80,7 @@ def _published(found: Forecast) -> str:
         own = all(file.suffix == ".toml" for file in found.files)
         if own or found.published:
             return "no published result is compared."
-        return ("no number of its reports can be compared with it." if found.reports
+        return ("of what its reports print nothing can be compared." if found.reports
                 else "the library holds no result of it.")
     if not main_is_share(found):
         return f"published: {published_means(arms)}, {_verdict(arms)}."
