@@ -1,4 +1,4 @@
-"""Checks of the background: control arms left out of the fit, and control arms published after it.
+"""Checks of the background: control arms in the fit, left out of it, and published after it.
 
 Leaving a trial out rarely needs a new fit: given the parameters the trials are independent, so that dividing the
 posterior weights by the trial's own likelihood gives the posterior without it. Where too few draws would
@@ -37,12 +37,12 @@ LATE_DRAWS, LATE_SUBJECTS = 500, 100
 
 @dataclass(frozen=True)
 class CheckedArm:
-    """One control arm, predicted without having been fitted.
+    """One number of a control arm beside its prediction.
 
     Parameters
     ----------
-    check : {"loto", "later"}
-        Left out with its whole trial, or published after the fit.
+    check : {"loto", "later", "fitted"}
+        Left out with its whole trial, published after the fit, or fitted.
     unit : str
         Percent for shares, else the outcome's own unit.
     score, reference_score : float
@@ -105,6 +105,18 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
             reference = random_effects(others, t, settings.seed) if len(others) >= MIN_OTHERS else None
             checked.append(_check(disease, "loto", t, predicted[:, k], _spread(draws), weight / weight.sum(),
                                   reference, settings.seed))
+    return checked
+
+
+def fitted_arms(disease: Disease, found: Calibration, seed: int) -> list[CheckedArm]:
+    """Compare every fitted number of a control arm with the posterior: what the fit cannot reach, not a forecast."""
+    whole, targets = found.background, found.background_targets
+    spread = _spread(whole.draws)
+    checked = []
+    for i, t in enumerate(targets):
+        others = [o for o in targets if o.trial != t.trial and (o.kind, o.quantity) == (t.kind, t.quantity)]
+        reference = random_effects(others, t, seed) if len(others) >= MIN_OTHERS else None
+        checked.append(_check(disease, "fitted", t, whole.predicted[:, i], spread, whole.weight, reference, seed))
     return checked
 
 
