@@ -81,8 +81,8 @@ def _validation(rolling: Report, stress: Report, diseases: list[Disease]) -> lis
             f"2014 and later from one fit: {_scores(stress.summary())}"]
     for disease in diseases:
         for check in summarise(read_background_check(disease.folder)):
-            said.append(f"{disease.name}, control arms {CHECKS[check.check]}: {check.inside} of {check.numbers} numbers "
-                        f"inside their 90 % interval, {check.inside_50} inside the 50 %.")
+            said.append(f"{disease.name}, control arms {CHECKS[check.check]}: {check.inside} of {check.numbers} "
+                        f"numbers inside their 90 % interval, {check.inside_50} inside the 50 %.")
     blind = rolling.by("blinding")
     said += [f"By blinding, {name.replace('_', ' ')}: {_scores(summary)}" for name, summary in blind.items()]
     return said

@@ -123,7 +123,7 @@ def _without_default(b: BaselineSummary) -> str:
     return (f" The vague default stands in for {b.n_vague} of {b.n_outcomes} numbers; on the other "
             f"{b.n_outcomes - b.n_vague}, where the baseline has earlier studies, the ratio is "
             f"{_ratio(b.informed_ratio, b.informed_ratio_ci)}: "
-            f"{'better' if b.informed_ratio_ci[1] < 1 else '**no better than the baseline, as far as they can tell**'}.")
+            f"{'better' if b.informed_ratio_ci[1] < 1 else '**not beyond doubt better**'}.")
 
 
 def _baselines(report: Report) -> str:
