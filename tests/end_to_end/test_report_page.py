@@ -81,7 +81,8 @@ def test_first_line_comes_first(text: str, small_forecast: Forecast) -> None:
 
 def test_the_sections_stand_in_their_order(text: str) -> None:
     ids = [i for i in re.findall(r'<h2 id="(\w+)"', text) if i != "background"]
-    assert ids == ["trial", "forecast", "size", "figures", "priors", "safety", "assumptions", "made", "words"]
+    assert ids == ["trial", "forecast", "reports", "size", "figures", "priors", "safety", "assumptions", "made",
+                   "words"]
 
 
 def test_the_card_says_what_the_record_says(text: str) -> None:

@@ -241,13 +241,57 @@ def test_a_word_may_mean_another_product_in_one_record() -> None:
     assert design.arms[0].treatments[0].dose == CellDose(4e7, False)
 
 
-def test_a_primary_outcome_that_is_not_simulated_is_noted_not_dropped() -> None:
-    design = shipped("NCT01586312")
-    assert [o.rule_id for o in design.outcomes] == ["oa_omeract_oarsi"]
-    assert any(note.startswith("primary outcome `Adverse events` is not simulated") for note in design.notes)
+def test_a_primary_outcome_that_is_not_simulated_is_noted_not_dropped(tmp_path: Path) -> None:
+    text = (REGISTRY / "NCT01586312.toml").read_text(encoding="utf-8")
+    path = tmp_path / "NCT01586312.toml"
+    path.write_text(text.replace('event = "serious_adverse_event"', 'not_simulated = "for a reason"'), encoding="utf-8")
+    (design,) = read_design(read_record(find_record("NCT01586312", REGISTRY)), path, library=LIBRARY)
+    assert [o.rule_id for o in design.outcomes] == ["oa_omeract_oarsi"] and not design.events
+    assert "primary outcome `Adverse events` is not simulated: for a reason" in design.notes
+    assert [e.event for e in shipped("NCT01586312").events] == ["serious_adverse_event"]
 
 
 def test_nothing_simulated_is_an_error(tmp_path: Path, record: RegistryRecord) -> None:
     path = rewritten(tmp_path, ('rule_id = "ln_deng_remission"\n', 'not_simulated = "for this test"\n'))
     with pytest.raises(StromaError, match=r"T206.*no primary outcome that is simulated"):
         read_design(record, path, library=LIBRARY)
+
+
+def test_a_harm_as_only_primary_outcome_needs_a_chosen_one_beside_it(tmp_path: Path) -> None:
+    text = (REGISTRY / "NCT01585857.toml").read_text(encoding="utf-8")
+    harm, _, _ = text.rpartition("[[outcome]]")
+    path = tmp_path / "NCT01585857.toml"
+    path.write_text(harm, encoding="utf-8")
+    with pytest.raises(StromaError) as error:
+        read_design(read_record(find_record("NCT01585857", REGISTRY)), path, library=LIBRARY)
+    assert codes(error) == ["T080"]
+
+
+def test_a_chosen_outcome_stands_after_the_records_own_and_says_so() -> None:
+    (design,) = read_design(read_record(find_record("NCT01851070", REGISTRY)), REGISTRY / "NCT01851070.toml",
+                            library=LIBRARY)
+    assert [(e.words, e.event, e.day) for e in design.events] == [("Safety", "serious_adverse_event", 84.0)]
+    assert [(o.rule_id, o.chosen) for o in design.outcomes] == [("ra_acr20", True)]
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ('event = "serious_adverse_event"\n', ""),
+    ('event = "serious_adverse_event"\n', 'event = "serious_adverse_event"\nrule_id = "ra_acr20"\n'),
+    ("chosen = true", 'chosen = "yes"'), ("day = 84\nchosen", "chosen")])
+def test_an_outcome_is_decided_by_one_thing(tmp_path: Path, old: str, new: str) -> None:
+    text = (REGISTRY / "NCT01851070.toml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "NCT01851070.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(StromaError) as error:
+        read_design(read_record(find_record("NCT01851070", REGISTRY)), path, library=LIBRARY)
+    assert "T204" in codes(error)
+
+
+def test_cells_that_follow_other_injections_start_on_their_day() -> None:
+    (design,) = read_design(read_record(find_record("NCT01459640", REGISTRY)), REGISTRY / "NCT01459640.toml",
+                            library=LIBRARY)
+    cells = next(t for t in design.arms[0].treatments if t.dose)
+    assert cells.dose == CellDose(4e7, False, (14.0,)) and not design.blinded
+    amount = cells.fact("dose_cell")
+    assert amount is not None and amount.assumed and (amount.low, amount.high) == (1e7, 1e8)

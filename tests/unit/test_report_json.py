@@ -9,7 +9,7 @@ from stroma.calibration.prediction import Forecast
 from stroma.report.json_output import forecast_json, forecast_object
 
 KEYS = {"record", "disease", "simulated", "outcomes", "probability_of_success", "probability_of_success_missing",
-        "scenarios",
+        "scenarios", "difference_unit", "published_results",
         "probability_true_difference_at_least_10_points", "priors", "posterior", "run_folder"}
 
 

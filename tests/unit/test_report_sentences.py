@@ -50,8 +50,10 @@ def test_first_line_names_the_arm_that_is_outside(small_forecast: Forecast) -> N
 
 
 def test_a_trial_without_results_says_so(small_forecast: Forecast) -> None:
-    unpublished = replace(changed(small_forecast, observed=None), published="")
+    unpublished = replace(changed(small_forecast, observed=None), published="", reports=())
     assert first_line(unpublished).endswith("the library holds no result of it.")
+    reported = replace(unpublished, reports=small_forecast.reports)
+    assert first_line(reported).endswith("of what its reports print nothing can be compared.")
     assert verdict_sentence(unpublished) == "" and win_sentence(unpublished) == ""
     assert "pseudo" not in pseudo_prospective(unpublished)
 

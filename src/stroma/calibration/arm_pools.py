@@ -93,7 +93,7 @@ def cells_arm(design: TrialDesign) -> int:
 
 
 def _strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
-    """Split the draws over the values of what nobody reports: interval of the infusions, thawed or fresh."""
+    """Split the draws over the values of what nobody reports: dose, interval of the infusions, thawed or fresh."""
     cells = [t for t in arm.treatments if t.dose is not None]
     if not cells:
         return [(slice(0, n_draw), [load_therapy(t.therapy_id) for t in arm.treatments])]
@@ -101,20 +101,26 @@ def _strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
     intervals = [interval.number()] if interval else [0.0]
     if interval and interval.low is not None and interval.high is not None:
         intervals = list(np.linspace(interval.low, interval.high, 4).round(1))
+    dose = cells[0].fact("dose_cell_per_kg" if cells[0].dose and cells[0].dose.per_kg else "dose_cell")
+    amounts: list[float | None] = [None]
+    if dose and dose.low is not None and dose.high is not None:
+        amounts = [float(x) for x in np.geomspace(dose.low, dose.high, 4)]
     thaws = [str(thaw.value)] if thaw else ["fresh"]
     if thaw and thaw.options:
         thaws = list(thaw.options)
-    options = [(d, s) for d in intervals for s in thaws]  # a draw keeps its interval when the thaw state is stated
+    # A draw keeps its dose and interval when the thaw state is stated.
+    options = [(a, d, s) for a in amounts for d in intervals for s in thaws]
     edges = np.linspace(0, n_draw, len(options) + 1).astype(int)
     out = []
-    for (gap, state), first, last in zip(options, edges[:-1], edges[1:], strict=True):
+    for (amount, gap, state), first, last in zip(options, edges[:-1], edges[1:], strict=True):
         therapies = []
         for treatment in arm.treatments:
             therapy = load_therapy(treatment.therapy_id)
             if treatment.dose is not None:
                 spaced = treatment.spaced(gap) if interval else treatment
                 assert spaced.dose is not None
-                therapy = therapy.with_dose(spaced.dose, thawed=state == "thawed")
+                given = spaced.dose if amount is None else replace(spaced.dose, amount=amount)
+                therapy = therapy.with_dose(given, thawed=state == "thawed")
             therapies.append(therapy)
         out.append((slice(int(first), int(last)), therapies))
     return out

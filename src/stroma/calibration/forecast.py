@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stroma.calibration.arm_pools import SolvedArms
+from stroma.calibration.events import forecast_events
 from stroma.calibration.posterior import Posterior, choose_posterior
 from stroma.calibration.predict import predict_trial
 from stroma.calibration.prediction import Forecast, Progress, Settings
-from stroma.calibration.targets import Target, load_targets
+from stroma.calibration.published import compared_results, own_studies, published_results
+from stroma.calibration.targets import Target
 from stroma.calibration.what_if import Asked, compare, designs_of
 from stroma.disease import Disease, load_disease
 from stroma.engine.backends import backend as engine
 from stroma.engine.backends import watched
 from stroma.engine.ensemble import Backend
+from stroma.errors import Problems, nearest
+from stroma.evidence.store import load_evidence
 from stroma.library import library_root
 from stroma.registry import find_record, read_record
 from stroma.therapy import CellDose
@@ -68,7 +71,7 @@ def read_registered(nct_id: str, dose: CellDose | None = None) -> Trial:
     Raises
     ------
     StromaError
-        E401-E404 the record, T201-T207 the design.
+        E401-E404 the record, T080, T081, T201-T207 the design.
     """
     root = library_root()
     path = find_record(nct_id, root / "registry")
@@ -77,7 +80,13 @@ def read_registered(nct_id: str, dose: CellDose | None = None) -> Trial:
     files = (path, supplement) if supplement.is_file() else (path,)
     designs = read_design(record, supplement if supplement.is_file() else None, dose)
     disease = load_disease(designs[0].disease)
-    published = () if dose else tuple(_published(disease, record.nct_id))
+    problems = Problems()
+    for outcome in designs[0].outcomes:
+        if outcome.quantity and outcome.quantity not in disease.measures:
+            problems.add("T081", f"`{disease.disease_id}` has no measure `{outcome.quantity}`", file=supplement,
+                         hint=nearest(outcome.quantity, disease.measures))
+    problems.raise_if_any()
+    published = () if dose else compared_results(disease, load_evidence(), record.nct_id)
     return Trial(record.nct_id, record.title, disease, tuple(designs), published, files, dose is not None)
 
 
@@ -114,7 +123,8 @@ def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Back
     Raises
     ------
     StromaError
-        T205, T208, T222 the design and its changes; C020-C022 the posterior; S051 failed subjects.
+        T205, T208, T222 the design and its changes; C020-C022 the posterior; C080, C081 a harm as primary outcome;
+        S051 failed subjects.
     """
     sizes, machine = settings or Settings(), backend or watched(engine("cpu"))
     designs = designs_of(trial.designs[0], asked, trial.disease)
@@ -124,6 +134,7 @@ def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Back
     told = [*([_GIVEN] if trial.dose_given else []), *([_SEEN] if len(unseen) < len(trial.published) else [])]
     found = predict_trial(trial.record, trial.title, trial.disease, trial.designs,
                           chosen, unseen, sizes, machine, progress, told, trial.dose_given, trial.files, solved)
+    found = _with_reports(found)
     return compare(found, asked, designs, sizes, machine, solved, progress) if asked else found
 
 
@@ -133,8 +144,9 @@ def forecast(nct_id: str, settings: Settings | None = None, dose: CellDose | Non
     return forecast_trial(read_registered(nct_id, dose), settings, backend, progress)
 
 
-def _published(disease: Disease, nct_id: str) -> list[Target]:
-    """Return the published numbers of a trial: shown beside the forecast, never fitted."""
-    with (library_root() / "evidence" / "studies.csv").open(encoding="utf-8", newline="") as stream:
-        studies = {r["study_id"] for r in csv.DictReader(stream) if nct_id in (r["registry_id"] or "").split(";")}
-    return [t for t in load_targets(disease).of("validate_msc", "validate_background") if t.study_id in studies]
+def _with_reports(found: Forecast) -> Forecast:
+    """Return the forecast with the harms that are primary outcomes, and what was published of the trial."""
+    evidence = load_evidence()
+    own = own_studies(evidence, found.record)
+    return replace(found, events=forecast_events(found.designs, evidence, own, found.settings),
+                   reports=published_results(evidence, found.record))

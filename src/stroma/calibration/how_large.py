@@ -12,7 +12,7 @@ from stroma.calibration.forecast import Trial
 from stroma.calibration.posterior import Posterior, choose_posterior
 from stroma.calibration.predict import Simulated, simulate_design, take_draws
 from stroma.calibration.prediction import ALPHA, Progress, Settings
-from stroma.calibration.summaries import clustered_error, is_open_label, replicate, share_error
+from stroma.calibration.summaries import clustered_error, is_open_label, share_error
 from stroma.engine.backends import backend as engine
 from stroma.engine.backends import watched
 from stroma.engine.ensemble import Backend
@@ -20,7 +20,6 @@ from stroma.errors import Problems, fail
 from stroma.library import library_root
 from stroma.trial.design import TrialDesign
 from stroma.trial.observe import simulated_quantities
-from stroma.trial.power import newcombe_interval
 from stroma.trial.registration import split
 from stroma.trial.rules import known_quantities
 
@@ -50,7 +49,7 @@ class SizeForecast:
     success, wrong_sign : Estimate
         Under the current prior: the trial wins; it points below zero where the truth lies above.
     width : Estimate
-        Mean width of the 95 % interval of the difference in shares, percentage points.
+        Mean width of the 95 % interval of the difference: in percentage points, or the measure's unit.
     type_one : Estimate
         The test wins though the cells do nothing, everybody blinded.
     open_win : Estimate or None
@@ -152,6 +151,8 @@ def how_large(trial: Trial, question: SizeQuestion, settings: Settings, backend:
     planned = trial.designs[0]
     if not is_controlled(planned):
         raise fail("T224", f"{trial.record} compares nothing: it has no control arm beside another", hint=EXAMPLE)
+    if planned.outcomes[0].quantity:  # a measurement counts whatever rescue was started
+        question = replace(question, estimand=TREATMENT_POLICY)
     designs = _designs(planned, question)
     chosen = posterior or choose_posterior(trial.disease)
     drawn = take_draws(chosen, settings.draws, settings.seed)
@@ -186,10 +187,8 @@ def _one_size(found: Simulated, design: TrialDesign, settings: Settings, failure
     group = found.drawn.group
     current = found.replicate("current", design, settings, failure)
     trials = group[current.draw]
-    low, high = newcombe_interval(current.cells, current.n_cells, current.control, current.n_control)
-    width = 100.0 * (high - low)
-    # The test itself: no bias, whoever knows what.
-    idle = replicate("none", design, found.potential, found.rules, found.drawn.weights["none"], settings, None, failure)
+    width = np.nan_to_num(current.width, nan=float(np.nanmean(current.width)))
+    idle = found.replicate("none", design, settings, failure, biased=False)  # the test itself, whoever knows what
     seen = None
     if is_open_label(design, design.arms[cells_arm(design)]):
         biased = found.replicate("none", design, settings, failure)
@@ -207,6 +206,11 @@ def _estimand(found: Simulated, estimand: str) -> tuple[str, ...]:
     """Say what is estimated: population, outcome, what becomes of rescue, leaving and death, summary, test."""
     design, disease = found.design, found.disease
     outcome = design.outcomes[0]
+    if outcome.quantity:
+        return (f"Difference in the mean change of {outcome.quantity} from entry to day {outcome.day:g} among eligible "
+                f"patients, arm with cells minus control; won by a one-sided Welch test at {100 * ALPHA:g} %.",
+                "Treatment-policy strategy: a measurement counts whatever rescue was started.",
+                "Who leaves the trial before that day is not measured and left out.")
     rule = found.rules[outcome.rule_id]
     words = [f"Difference in the share of eligible patients with the primary outcome by day {outcome.day:g} "
              f"({outcome.rule_id}), arm with cells minus control; won by a one-sided Fisher test at {100 * ALPHA:g} %."]

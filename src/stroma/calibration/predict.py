@@ -19,17 +19,18 @@ from stroma.calibration.arm_pools import (
     potential_outcomes,
     simulate_arms,
 )
+from stroma.calibration.likelihood import effect_scale, open_label_bias
 from stroma.calibration.posterior import PRIORS, Posterior
 from stroma.calibration.prediction import Forecast, OutcomeForecast, Progress, Settings
-from stroma.calibration.simulate import Draws
-from stroma.calibration.summaries import (
+from stroma.calibration.replicates import (
     Replicates,
-    courses,
-    is_open_label,
-    replicate,
-    summarise_outcomes,
+    is_compared,
+    replicate_change,
+    replicate_shares,
     summarise_prior,
 )
+from stroma.calibration.simulate import Draws
+from stroma.calibration.summaries import courses, is_open_label, summarise_outcomes
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.backends import backend as engine
@@ -105,14 +106,21 @@ class Simulated:
                                   self.drawn.weights["current"], _units(), self.drawn.draws.natural(self.disease),
                                   settings)
 
-    def replicate(self, prior: str, design: TrialDesign, settings: Settings,
-                  failure: str | None = RESCUE) -> Replicates:
-        """Replicate a design that differs from this one in size only; see :func:`summaries.replicate`.
+    def replicate(self, prior: str, design: TrialDesign, settings: Settings, failure: str | None = RESCUE,
+                  biased: bool = True) -> Replicates:
+        """Replicate a design that differs from this one in size only; see :mod:`stroma.calibration.replicates`.
 
-        Open-label bias is part of every prior but the enthusiastic, whose premise is that there is none.
+        Open-label bias is part of every prior but the enthusiastic, whose premise is that there is none; without
+        ``biased`` of none.
         """
-        bias = self.drawn.draws.natural(self.disease)["open_label_response"] if prior != "enthusiastic" else None
-        return replicate(prior, design, self.potential, self.rules, self.drawn.weights[prior], settings, bias, failure)
+        main, weight = design.outcomes[0], self.drawn.weights[prior]
+        values = self.drawn.draws.natural(self.disease) if biased and prior != "enthusiastic" else None
+        if main.quantity:
+            bias = None if values is None else open_label_bias(self.disease, "change", main.quantity, values)
+            return replicate_change(prior, design, self.potential, int(self.disease.measures[main.quantity].improves),
+                                    effect_scale(self.disease, "change", main.quantity), weight, settings, bias)
+        return replicate_shares(prior, design, self.potential, self.rules, weight, settings,
+                                None if values is None else values["open_label_response"], failure)
 
 
 def simulate_design(record: str, disease: Disease, design: TrialDesign, drawn: Drawn, published: Sequence[Target],
@@ -180,8 +188,9 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
     outcomes: list[OutcomeForecast] = []
     for design in designs:  # a result belongs to the trial as conducted
         outcomes += found.outcomes(design, published if design is designs[-1] else [], settings)
+    known = [p for p in PRIORS if is_controlled(planned) or p != "none"]  # one arm: nobody goes without cells
     priors = tuple(summarise_prior(p, found.replicate(p, planned, settings), drawn.weights[p], drawn.group)
-                   for p in PRIORS if is_controlled(planned))
+                   for p in known if is_compared(planned))
     current, eligible, pools = drawn.weights["current"], found.potential.eligible, found.pools
     unapplied = planned.entry.unapplied(set(pools[0].seen), known_quantities(library_root()))
     return Forecast(
@@ -196,6 +205,9 @@ def predict_trial(record: str, title: str, disease: Disease, designs: Sequence[T
 
 
 def _units() -> dict[str, str]:
-    """Return the unit of every outcome, from ``vocabulary/outcomes.csv``."""
-    with (library_root() / "vocabulary" / "outcomes.csv").open(encoding="utf-8", newline="") as stream:
-        return {r["outcome_id"]: r["unit"] for r in csv.DictReader(stream)}
+    """Return the unit of every outcome, from ``vocabulary/outcomes.csv``; else of the quantity that is measured."""
+    found: dict[str, str] = {}
+    for table, key in (("quantities.csv", "quantity"), ("outcomes.csv", "outcome_id")):
+        with (library_root() / "vocabulary" / table).open(encoding="utf-8", newline="") as stream:
+            found |= {r[key]: r["unit"] for r in csv.DictReader(stream)}
+    return found

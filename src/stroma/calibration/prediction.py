@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stroma.calibration.posterior import Posterior
 from stroma.disease import Disease
 from stroma.engine.delivered import DeliveredError
-from stroma.trial.design import TrialDesign
+from stroma.trial.design import PlannedEvent, TrialDesign
 from stroma.trial.ready import Claim
 
 Progress = Callable[[str, int, int], None]
@@ -46,7 +46,7 @@ class OutcomeForecast:
     ----------
     variant : {"planned", "conducted"}
     outcome, arm, statistic : str
-        ``statistic`` is ``percent`` or ``mean_change``.
+        ``statistic`` is ``percent``, ``mean_change`` or, for a harm, ``patients``.
     visit_day : float
     median : float
     pi50, pi90 : (float, float)
@@ -89,15 +89,20 @@ class PriorForecast:
     Parameters
     ----------
     probability_of_success : float
-        One-sided win on the primary outcome (Fisher, alpha 0.025) at the planned size.
+        One-sided win on the main outcome at the planned size, alpha 0.025: Fisher's test of shares, Welch's of mean
+        changes, the paired t test of one arm alone.
     monte_carlo_error : float
         Standard error of that probability: finite trials and finite draws together.
     difference : (float, float, float)
-        5, 50 and 95 % points of the true difference in percentage points, rescue counted as failure (composite
-        strategy), nobody lost.
-    at_least_10, wrong_sign : float
-        Probability that the true difference is at least 10 points; that the trial's own difference is
-        below zero and the true one above, both together.
+        5, 50 and 95 % points of the true difference, nobody lost: in percentage points, rescue counted as failure
+        (composite strategy), or for mean changes in the measure's unit.
+    at_least_10 : float or None
+        Probability that the true difference is at least 10 points; None for a mean change.
+    favours, wrong_sign : float
+        Probability that the true difference is in favour of the cells; that it is and the trial's own is against
+        them, both together.
+    width : float
+        Mean width of the trial's own 95 % interval of the difference, in its unit.
     draws : float
         Effective number of distinct background draws under the prior.
     """
@@ -106,8 +111,10 @@ class PriorForecast:
     probability_of_success: float
     monte_carlo_error: float
     difference: tuple[float, float, float]
-    at_least_10: float
+    at_least_10: float | None
+    favours: float
     wrong_sign: float
+    width: float
     draws: float
 
 
@@ -140,10 +147,10 @@ class ScenarioForecast:
     outcomes : tuple of OutcomeForecast
         The primary outcome, arm by arm.
     mean : tuple of Shift
-        Mean predicted share of each arm, percent.
+        Mean prediction of each arm: percent, or the measure's unit.
     success, at_least_10, difference : Shift or None
         Probability of success; probability that the true difference is at least 10 points; mean true difference
-        in points. None where nothing is compared.
+        in points, or the measure's unit. None where nothing is compared.
     difference_pi90 : (float, float) or None
         Of the true difference.
     claims : tuple of Claim
@@ -167,6 +174,45 @@ class ScenarioForecast:
 
 
 @dataclass(frozen=True)
+class EventForecast:
+    """A harm that is a primary outcome: foretold from published counts of other studies, not from mechanism.
+
+    Parameters
+    ----------
+    planned : PlannedEvent
+    outcomes : tuple of OutcomeForecast
+        Patients with the event, variant by variant and arm by arm.
+    sources : tuple of EventSource
+        What was pooled, for each kind of arm.
+    """
+
+    planned: PlannedEvent
+    outcomes: tuple[OutcomeForecast, ...]
+    sources: tuple[EventSource, ...]
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """What a harm is foretold from.
+
+    Parameters
+    ----------
+    arms : tuple of str
+        Labels of the arms that it holds for.
+    stratum : str
+        Which published arms were pooled, in words.
+    studies : tuple of (study_id, events, patients, days)
+    share : (float, float, float)
+        5, 50 and 95 % points of the share of patients with the event in a new study.
+    """
+
+    arms: tuple[str, ...]
+    stratum: str
+    studies: tuple[tuple[str, int, int, float], ...]
+    share: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Band:
     """Quantiles of one quantity in one arm over eligible patients: 5, 25, 50, 75, 95 %."""
 
@@ -174,6 +220,33 @@ class Band:
     arm: str
     day: NDArray[np.float64]
     quantiles: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PublishedResult:
+    """One number of a report of the trial.
+
+    Parameters
+    ----------
+    study, arm, subgroup, outcome : str
+        Of the evidence store; ``outcome`` in words.
+    day : float or None
+    value : str
+        With unit and patients, in words.
+    doubtful : bool
+        Whether the store calls the row doubtful.
+    link : str
+        How sure it is that the report is of this trial: empty where it is certain.
+    """
+
+    study: str
+    arm: str
+    subgroup: str
+    outcome: str
+    day: float | None
+    value: str
+    doubtful: bool
+    link: str
 
 
 @dataclass(frozen=True)
@@ -188,6 +261,10 @@ class Forecast:
         What says what the trial does: record and supplement, or a study file.
     scenarios : tuple of ScenarioForecast
         What was asked beside the trial as planned, which then is the first.
+    events : tuple of EventForecast
+        Primary outcomes that are harms.
+    reports : tuple of PublishedResult
+        What the library holds of the trial's own reports, whether or not it can be compared.
     """
 
     record: str
@@ -209,6 +286,8 @@ class Forecast:
     checked: DeliveredError | None
     files: tuple[Path, ...] = ()
     scenarios: tuple[ScenarioForecast, ...] = ()
+    events: tuple[EventForecast, ...] = ()
+    reports: tuple[PublishedResult, ...] = ()
 
     @property
     def current(self) -> PriorForecast | None:
@@ -216,7 +295,7 @@ class Forecast:
         return next((p for p in self.priors if p.prior == "current"), None)
 
     def primary(self, control: bool, variant: str = "conducted") -> OutcomeForecast:
-        """Return the record's primary outcome in the control or the MSC arm."""
-        rule = self.designs[0].outcomes[0].rule_id
-        found = [o for o in self.outcomes if o.rule_id == rule and o.control == control]
+        """Return the main outcome in the control or the MSC arm."""
+        decides = self.designs[0].outcomes[0].decides
+        found = [o for o in self.outcomes if o.rule_id == decides and o.control == control]
         return next((o for o in found if o.variant == variant), found[0])

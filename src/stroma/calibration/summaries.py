@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroma.calibration.arm_pools import RESCUE, ArmPool, cells_arm, control_arm
+from stroma.calibration.arm_pools import RESCUE, ArmPool, control_arm
 from stroma.calibration.likelihood import effect_scale, open_label_bias
-from stroma.calibration.posterior import distinct_size
-from stroma.calibration.prediction import ALPHA, Band, OutcomeForecast, PriorForecast, Settings
+from stroma.calibration.prediction import Band, OutcomeForecast, Settings
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.streams import generator
@@ -19,18 +17,18 @@ from stroma.therapy import load_therapy
 from stroma.trial.conduct import (
     PotentialOutcomes,
     Trials,
-    fisher_one_sided,
     judged,
     mean_change,
     responders,
     run_trials,
-    true_difference,
     true_share,
 )
 from stroma.trial.design import Arm, TrialDesign
 from stroma.trial.rules import AT_VISIT, ResponseRule
 
-PRIMARY = "primary outcome"
+PRIMARY, CHOSEN = "primary outcome", "chosen outcome"
+MAIN = (PRIMARY, CHOSEN)
+"""What the outcome that decides a trial is called: the record's own, or one chosen for the forecast."""
 
 
 def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequence[Target], pool: PotentialOutcomes,
@@ -55,7 +53,7 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
     found = []
     for (kind, quantity, day), outcome in _wanted(design, published).items():
         share = kind == "proportion"
-        purpose = design.variant if outcome == PRIMARY else f"{design.variant}/{quantity}/{day:g}"
+        purpose = design.variant if outcome in MAIN else f"{design.variant}/{quantity}/{day:g}"
         visit = int(np.argmin(np.abs(pool.visit_day - day)))
         trials = run_trials(pool, quantity if share else None, control, sizes, weight, settings.trials, settings.seed,
                             purpose, visit, [a.label for a in design.arms])
@@ -69,8 +67,8 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
                 cumulative = rules[quantity].kind != AT_VISIT
                 number = responders(pool, trials, quantity, i, i, visit, cumulative, failure)
                 if shift is not None:
-                    number = _judged(pool, trials, quantity, i, i, visit, number, shift, failure, settings.seed,
-                                     f"{purpose}/judged/{arm.label}")
+                    number = judged_responders(pool, trials, quantity, i, i, visit, number, shift, failure,
+                                               settings.seed, f"{purpose}/judged/{arm.label}")
                 sample = 100.0 * number / arm.n
             else:
                 sample = mean_change(pool, trials, quantity, i, i, visit) + effect
@@ -91,11 +89,19 @@ def _wanted(design: TrialDesign, published: Sequence[Target]) -> dict[tuple[str,
     wanted: dict[tuple[str, str, float], str] = {}
     for number, outcome in enumerate(design.outcomes):
         kind, quantity = ("change", outcome.quantity) if outcome.quantity else ("proportion", outcome.rule_id)
-        wanted.setdefault((kind, quantity, outcome.day), PRIMARY if number == 0 else outcome.words)
+        wanted.setdefault((kind, quantity, outcome.day), _name(design, number))
     for t in published:
         if t.kind in ("proportion", "change"):
             wanted.setdefault((t.kind, t.quantity, t.day), t.outcome)
     return wanted
+
+
+def _name(design: TrialDesign, number: int) -> str:
+    """Return what the forecast calls an outcome of the design."""
+    outcome = design.outcomes[number]
+    if number:
+        return outcome.words
+    return CHOSEN if outcome.chosen else PRIMARY
 
 
 def is_open_label(design: TrialDesign, arm: Arm) -> bool:
@@ -103,9 +109,9 @@ def is_open_label(design: TrialDesign, arm: Arm) -> bool:
     return not design.blinded and _has_cells(arm)
 
 
-def _judged(pool: PotentialOutcomes, trials: Trials, event: str, arm: int, as_arm: int, visit: int,
-            number: NDArray[np.int64], shift: NDArray[np.float64], failure: str | None, seed: int,
-            purpose: str) -> NDArray[np.int64]:
+def judged_responders(pool: PotentialOutcomes, trials: Trials, event: str, arm: int, as_arm: int, visit: int,
+                      number: NDArray[np.int64], shift: NDArray[np.float64], failure: str | None, seed: int,
+                      purpose: str) -> NDArray[np.int64]:
     """Return the responders of an open arm as reported."""
     share = true_share(pool, event, as_arm, visit, failure)
     u = generator(seed, purpose).random(trials.draw.size)
@@ -125,97 +131,6 @@ def arm_of(disease: Disease, target: Target, design: TrialDesign) -> int | None:
 
 def _has_cells(arm: Arm) -> bool:
     return any(t.dose is not None for t in arm.treatments)
-
-
-@dataclass(frozen=True)
-class Replicates:
-    """The comparison of cells and control in every replicated trial, and in truth.
-
-    Parameters
-    ----------
-    draw : ndarray of int64, shape (n_trial,)
-        Posterior draw of each trial.
-    cells, control : ndarray of int64, shape (n_trial,)
-        Responders.
-    n_cells, n_control : int
-    truth : ndarray, shape (n_draw,)
-        True difference in percentage points: nobody lost, no open-label bias.
-    usable : ndarray, shape (n_draw,)
-        Weights of the draws that have an eligible patient; they sum to one.
-    """
-
-    draw: NDArray[np.int64]
-    cells: NDArray[np.int64]
-    control: NDArray[np.int64]
-    n_cells: int
-    n_control: int
-    truth: NDArray[np.float64]
-    usable: NDArray[np.float64]
-
-    @property
-    def success(self) -> NDArray[np.bool_]:
-        """Return which trials win: one-sided Fisher test at :data:`ALPHA`, shape (n_trial,)."""
-        return fisher_one_sided(self.cells, self.n_cells, self.control, self.n_control) < ALPHA
-
-    @property
-    def own(self) -> NDArray[np.float64]:
-        """Return each trial's own difference in shares, shape (n_trial,)."""
-        return self.cells / self.n_cells - self.control / self.n_control
-
-    @property
-    def wrong_sign(self) -> NDArray[np.bool_]:
-        """Return which trials point below zero where the truth lies above, shape (n_trial,)."""
-        return (self.own < 0) & (self.truth[self.draw] > 0)
-
-
-def replicate(prior: str, design: TrialDesign, pool: PotentialOutcomes, rules: Mapping[str, ResponseRule],
-              weight: NDArray[np.float64], settings: Settings, bias: NDArray[np.float64] | None = None,
-              failure: str | None = RESCUE) -> Replicates:
-    """Replicate a controlled trial under one prior.
-
-    Parameters
-    ----------
-    weight : ndarray, shape (n_draw,)
-        Of the draws under the prior.
-    bias : ndarray, shape (n_draw,), optional
-        Open-label bias of the arm with cells, logit; applied where its patients know their arm.
-    failure : str or None
-        Event that makes a failure (composite strategy); None for treatment policy.
-    """
-    primary = design.outcomes[0]
-    control, cells = control_arm(design), cells_arm(design)
-    given = control if prior == "none" else cells
-    sizes = [a.n for a in design.arms]
-    visit = int(np.argmin(np.abs(pool.visit_day - primary.day)))
-    purpose = f"prior/{prior}"
-    trials = run_trials(pool, primary.rule_id, control, sizes, weight, settings.trials, settings.seed, purpose, visit,
-                        [a.label for a in design.arms])
-    cumulative = rules[primary.rule_id].kind != AT_VISIT
-    a = responders(pool, trials, primary.rule_id, cells, given, visit, cumulative, failure)
-    b = responders(pool, trials, primary.rule_id, control, control, visit, cumulative, failure)
-    if bias is not None and is_open_label(design, design.arms[cells]):
-        a = _judged(pool, trials, primary.rule_id, cells, given, visit, a, bias, failure, settings.seed,
-                    f"{purpose}/judged/{design.arms[cells].label}")
-    truth = 100.0 * true_difference(pool, primary.rule_id, given, control, visit, failure)
-    usable = weight * pool.eligible.any(axis=1)
-    return Replicates(trials.draw, a, b, sizes[cells], sizes[control], truth, usable / usable.sum())
-
-
-def summarise_prior(prior: str, found: Replicates, weight: NDArray[np.float64],
-                    group: NDArray[np.int64]) -> PriorForecast:
-    """Operating characteristics at the planned size under one prior.
-
-    Parameters
-    ----------
-    weight : ndarray, shape (n_draw,)
-        Of the draws under the prior.
-    group : ndarray of int64, shape (n_draw,)
-        Draws that share their background.
-    """
-    low, middle, high = weighted_points(found.truth, found.usable, (0.05, 0.5, 0.95))
-    return PriorForecast(prior, float(found.success.mean()), share_error(found.success, group[found.draw]),
-                         (low, middle, high), float(found.usable[found.truth >= 10.0].sum()),
-                         float(found.wrong_sign.mean()), distinct_size(weight, group))
 
 
 def weighted_points(values: NDArray[np.float64], weight: NDArray[np.float64],

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stroma.calibration.arm_pools import SolvedArms, is_controlled
+from stroma.calibration.arm_pools import SolvedArms
 from stroma.calibration.predict import Drawn, Simulated, simulate_design, take_draws
 from stroma.calibration.prediction import Forecast, OutcomeForecast, Progress, ScenarioForecast, Settings, Shift
+from stroma.calibration.replicates import Replicates, is_compared
 from stroma.calibration.simulate import Draws
-from stroma.calibration.summaries import PRIMARY, Replicates, clustered_error, weighted_points
+from stroma.calibration.summaries import MAIN, clustered_error, weighted_points
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
 from stroma.errors import Problems, StromaError
@@ -110,8 +111,8 @@ def compare(found: Forecast, asked: Sequence[Asked], designs: Sequence[TrialDesi
 def _run(simulated: Simulated, settings: Settings) -> _Run:
     design = simulated.design
     primary = tuple(o for o in simulated.outcomes(replace(design, outcomes=design.outcomes[:1]), (), settings)
-                    if o.outcome == PRIMARY)
-    return _Run(design, primary, simulated.replicate(PRIOR, design, settings) if is_controlled(design) else None)
+                    if o.outcome in MAIN)
+    return _Run(design, primary, simulated.replicate(PRIOR, design, settings) if is_compared(design) else None)
 
 
 def _compared(one: Asked, run: _Run, base: _Run, group: NDArray[np.int64]) -> ScenarioForecast:
@@ -126,7 +127,8 @@ def _compared(one: Asked, run: _Run, base: _Run, group: NDArray[np.int64]) -> Sc
         trials = group[b.draw]
         success = _shift(a.success.astype(float), b.success.astype(float), trials)
         difference = _shift(a.truth, b.truth, group, a.usable, b.usable)
-        large = _shift((a.truth >= 10.0).astype(float), (b.truth >= 10.0).astype(float), group, a.usable, b.usable)
+        if a.share:
+            large = _shift((a.truth >= 10.0).astype(float), (b.truth >= 10.0).astype(float), group, a.usable, b.usable)
         low, high = weighted_points(a.truth, a.usable, (0.05, 0.95))
         interval = (low, high)
     return ScenarioForecast(one.scenario.label, one.scenario.words, run.design.n, run.outcomes, means, success, large,

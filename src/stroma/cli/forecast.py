@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stroma.cli.artefacts import say
+from stroma.cli.forecast_all import forecast_all
 from stroma.cli.progress import Report, progress_bar
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ Ready = Annotated[list[str] | None, typer.Option(
 
 
 def forecast(
-    record: Annotated[str, typer.Argument(help="A registry id, for example NCT01539902.", metavar="RECORD")],
+    record: Annotated[str, typer.Argument(help="A registry id, for example NCT01539902.", metavar="RECORD")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every record of the library, on one page.")] = False,
     dose: Annotated[str | None, typer.Option("--dose", help="Cells of one infusion: 1e6/kg, 2e8 or 1e6/kg@day0,7."
                                              )] = None,
     what_if: WhatIf = None,
@@ -54,27 +56,36 @@ def forecast(
     out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Forecast a registered trial and show the published result beside it.
+    """Forecast a registered trial, or with --all every one, and show the published result beside it.
 
     Raises
     ------
     StromaError
-        E401-E404 the record, T201-T208 the design, T221-T223 scenarios, C020-C022 the posterior, S051 failed patients.
+        T080-T082, C080, C081 kinds of outcome and of questions, E401-E404 the record, T201-T208 the design,
+        T221-T223 scenarios, C020-C022 the posterior, S051 failed patients.
     """
     from stroma.calibration.forecast import forecast_trial, read_registered
     from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
     from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
+    from stroma.errors import fail
     from stroma.trial.dose import parse_dose
 
     given = parse_dose(dose) if dose else None
+    sizes = Settings(draws, subjects, trials, seed)
+    if every == bool(record) or (every and (dose or what_if or scenario or set_)):
+        raise fail("T082", "`--all` takes no RECORD, dose or scenario" if every else "which trial? no RECORD is given",
+                   hint="stroma forecast --all, or stroma forecast NCT01539902", exit_code=2)
+    if every:
+        forecast_all(sizes, fit, workers, out, as_json)
+        return
 
     def run(report: Report) -> Forecast:
         trial: Trial = read_registered(record, given)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
-        sizes, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
-        return forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit))
+        return forecast_trial(trial, sizes, watched(CpuBackend(workers)), report, asked,
+                              choose_posterior(trial.disease, fit))
 
     _hand_over(f"forecast {record}", run, out, as_json)
 

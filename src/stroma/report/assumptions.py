@@ -41,9 +41,11 @@ def record_facts(found: Forecast) -> tuple[RecordFact, ...]:
                                     outcome.source, False))
             continue
         rule = rule_of(outcome.rule_id)
-        whose = "the primary outcome" if outcome is design.outcomes[0] else outcome.words
+        whose = "the primary outcome" if outcome is design.outcomes[0] and not outcome.chosen else outcome.words
         facts.append(RecordFact(f"rule of {whose}", outcome.rule_id, "", f"{outcome.source}; {rule.source}",
                                 rule.certainty == "inferred"))
+    facts += [RecordFact(f"primary outcome: {e.words}", e.event.replace("_", " "), "", e.source, False)
+              for e in design.events]
     facts += [RecordFact(f"entry: {c.words}", c.condition.text, "", c.source, False) for c in design.entry.criteria]
     return tuple(sorted(dict.fromkeys(facts), key=lambda f: not f.assumed))
 

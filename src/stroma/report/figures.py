@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +11,15 @@ from scipy.stats import gaussian_kde
 from stroma.calibration.prediction import Band, Forecast, OutcomeForecast, PriorForecast
 from stroma.measures import Measure
 from stroma.population.priors import from_scale, limits
+from stroma.report.event_words import of_variant
 from stroma.report.labels import (
     arm_size,
-    count,
+    difference_number,
+    difference_unit,
+    difference_words,
+    interval_bare,
     interval_words,
+    main_is_share,
     outcome_label,
     per_cent,
     primary_label,
@@ -94,11 +100,12 @@ def _label_ends(ax: Axes, names: list[tuple[str, str]], ends: list[float], x: fl
     height = ax.transData.transform(np.array([[x, y] for y in ends]))[:, 1]
     low, high = ax.transAxes.transform([[0, 0], [0, 1]])[:, 1]
     place = (height - low) / (high - low)
-    order = np.argsort(place)
-    apart = 0.1
-    if len(ends) > 1 and place[order[1]] - place[order[0]] < apart:
-        middle = place.mean()
-        place[order[0]], place[order[1]] = middle - apart / 2, middle + apart / 2
+    order, apart = np.argsort(place), 0.1
+    for _ in range(20):
+        for lower, upper in pairwise(order):
+            lacking = max(0.0, apart - (place[upper] - place[lower])) / 2
+            place[lower] -= lacking
+            place[upper] += lacking
     for (name, ink), y in zip(names, place, strict=True):
         ax.annotate(name, (1.0, float(y)), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points",
                     color=ink, va="center", fontsize=8.5, fontweight="bold")
@@ -111,15 +118,52 @@ def _capital(text: str) -> str:
 def primary_counts(found: Forecast) -> tuple[Drawing, ...]:
     """Draw for each arm how likely each number of responders is, with the published number over it."""
     design = found.designs[-1]
+    if not main_is_share(found):
+        return tuple(_change(o, primary_label(design.outcomes[0])) for o in primaries(found, design))
     return tuple(_counts(found, o, primary_label(design.outcomes[0])) for o in primaries(found, design))
+
+
+def event_counts(found: Forecast) -> tuple[Drawing, ...]:
+    """Draw for each arm and harm that is a primary outcome how likely each number of patients is."""
+    variant = found.designs[-1].variant
+    return tuple(_counts(found, o, f"a {outcome_label(o)}") for e in found.events for o in of_variant(e, variant))
+
+
+def _change(outcome: OutcomeForecast, label: str) -> Drawing:
+    """Draw how likely each mean change of an arm is, the 90 % interval coloured."""
+    low, high = outcome.pi90
+    height, edges = np.histogram(outcome.density, bins=24)
+    middle = (edges[1:] + edges[:-1]) / 2
+
+    def paint(ax: Axes) -> None:
+        ink = _ink(outcome.control)
+        ax.bar(middle, 100 * height / height.sum(), width=0.92 * np.diff(edges),
+               color=[ink if low <= x <= high else PALE for x in middle])
+        top = float(100 * height.max() / height.sum()) * 1.45
+        ax.set_ylim(0, top)
+        ax.axvline(0, color=GREY, lw=0.8)
+        if outcome.observed is not None:
+            ax.plot([outcome.observed] * 2, [0, top * 0.8], color=BLACK, lw=1.6)
+            ax.annotate(f"published {value_words(outcome, outcome.observed)}", (outcome.observed, top * 0.8),
+                        fontweight="bold")
+        ax.text(0.03, 0.98, f"coloured: 90 % interval, {interval_bare(outcome, outcome.pi90)}",
+                transform=ax.transAxes, color=ink, va="top", fontsize=8.5)
+        ax.set_xlabel(f"mean change of {label}, {unit_words(outcome.unit)}")
+        ax.set_ylabel("% of simulated trials")
+        ax.set_title(outcome.arm)
+
+    alt = (f"Predicted mean change of {label} on {outcome.arm}: median {value_words(outcome, outcome.median)}, 90 % "
+           f"interval {interval_words(outcome, outcome.pi90)}. Simulated.")
+    return draw(f"change-{'control' if outcome.control else 'cells'}-{_slug(outcome.arm)}", SMALL, alt, paint)
 
 
 def _counts(found: Forecast, outcome: OutcomeForecast, label: str) -> Drawing:
     n = arm_size(found, outcome)
-    responders = np.rint(outcome.density * n / 100.0).astype(int)
-    share = np.bincount(responders, minlength=n + 1) / responders.size
-    low, high = (count(x, n) for x in outcome.pi90)
-    seen = None if outcome.observed is None else count(outcome.observed, n)
+    scale = n / 100.0 if outcome.statistic == "percent" else 1.0
+    patients = np.rint(outcome.density * scale).astype(int)
+    share = np.bincount(patients, minlength=n + 1) / patients.size
+    low, high = (round(x * scale) for x in outcome.pi90)
+    seen = None if outcome.observed is None else round(outcome.observed * scale)
     k = np.arange(n + 1)
 
     def paint(ax: Axes) -> None:
@@ -141,9 +185,10 @@ def _counts(found: Forecast, outcome: OutcomeForecast, label: str) -> Drawing:
         ax.set_title(outcome.arm)
 
     result = f" Published: {seen} of {n}." if seen is not None else ""
-    alt = (f"Predicted number of patients of {n} on {outcome.arm} with {label}: median {count(outcome.median, n)}, "
-           f"90 % interval {low} to {high}.{result} Simulated.")
-    return draw(f"counts-{'control' if outcome.control else 'cells'}-{_slug(outcome.arm)}", SMALL, alt, paint)
+    alt = (f"Predicted number of patients of {n} on {outcome.arm} with {label}: median "
+           f"{round(outcome.median * scale)}, 90 % interval {low} to {high}.{result} Simulated.")
+    kind = "events" if outcome.statistic == "patients" else "counts"
+    return draw(f"{kind}-{'control' if outcome.control else 'cells'}-{_slug(outcome.arm)}", SMALL, alt, paint)
 
 
 def _slug(text: str) -> str:
@@ -207,14 +252,22 @@ def under_priors(found: Forecast) -> Drawing:
                         textcoords="offset points", fontsize=8.5, bbox=_ON_WHITE)
         ax.axvline(0, color=GREY, lw=0.8, zorder=0)
         ends = [x for p in found.priors for x in p.difference]
-        ax.set_xlim(min(-5.0, *ends) - 1, max(15.0, *ends) + 1)
+        if main_is_share(found):
+            ax.set_xlim(min(-5.0, *ends) - 1, max(15.0, *ends) + 1)
+        else:
+            ax.margins(x=0.08)
         ax.set_ylim(-0.5, len(found.priors) - 0.2)
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
-        ax.set_xlabel("true difference in percentage points")
+        ax.set_xlabel("true difference in percentage points" if main_is_share(found)
+                      else f"true difference, {difference_unit(found)}")
 
-    words = "; ".join(f"{p.prior}: difference {p.difference[1]:.1f} points (90 % interval {p.difference[0]:.1f} to "
-                      f"{p.difference[2]:.1f}), chance of success {per_cent(p.probability_of_success)}"
+    def difference(p: PriorForecast) -> str:
+        low, middle, high = p.difference
+        return (f"difference {difference_words(found, middle)} (90 % interval {difference_number(found, low)} to "
+                f"{difference_number(found, high)})")
+
+    words = "; ".join(f"{p.prior}: {difference(p)}, chance of success {per_cent(p.probability_of_success)}"
                       for p in found.priors)
     return draw("under-priors", SMALL, f"The forecast under four priors. {words}. Simulated.", paint)
 

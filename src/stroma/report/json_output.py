@@ -5,9 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stroma.calibration.prediction import Forecast, OutcomeForecast, PriorForecast, ScenarioForecast, Shift
-from stroma.report.labels import significant
+from stroma.calibration.prediction import (
+    Forecast,
+    OutcomeForecast,
+    PriorForecast,
+    PublishedResult,
+    ScenarioForecast,
+    Shift,
+)
+from stroma.report.labels import difference_unit, significant
 
+POOLED = "counts of other studies, pooled; not mechanism"
 NO_COMPARISON = "nothing is compared: the study has no control arm"
 
 
@@ -30,12 +38,15 @@ def forecast_object(found: Forecast, run_folder: str) -> dict[str, Any]:
         "record": found.record,
         "disease": found.disease.disease_id,
         "simulated": True,
-        "outcomes": [_outcome(o) for o in found.outcomes],
+        "outcomes": [*(_outcome(o) | {"basis": POOLED} for e in found.events for o in e.outcomes),
+                     *(_outcome(o) for o in found.outcomes)],
         "probability_of_success": significant(current.probability_of_success) if current else None,
         "probability_of_success_missing": None if current else NO_COMPARISON,
         "probability_true_difference_at_least_10_points": significant(current.at_least_10) if current else None,
+        "difference_unit": difference_unit(found),
         "priors": {p.prior: _prior(p) for p in found.priors},
         "scenarios": [_scenario(s) for s in found.scenarios],
+        "published_results": [_published(r) for r in found.reports],
         "posterior": {
             "hash": found.posterior.content_hash,
             "background_fitted_before": manifest["background_fitted_before"],
@@ -64,6 +75,12 @@ def _outcome(outcome: OutcomeForecast) -> dict[str, Any]:
     }
 
 
+def _published(result: PublishedResult) -> dict[str, Any]:
+    return {"study": result.study, "arm": result.arm, "subgroup": result.subgroup, "outcome": result.outcome,
+            "day": significant(result.day), "value": result.value, "doubtful": result.doubtful,
+            "link": result.link or "certain"}
+
+
 def _prior(prior: PriorForecast) -> dict[str, Any]:
     low, middle, high = prior.difference
     return {
@@ -71,6 +88,7 @@ def _prior(prior: PriorForecast) -> dict[str, Any]:
         "monte_carlo_error": significant(prior.monte_carlo_error),
         "true_difference": {"median": significant(middle), "pi90": [significant(low), significant(high)]},
         "probability_true_difference_at_least_10_points": significant(prior.at_least_10),
+        "probability_true_difference_favours_cells": significant(prior.favours),
         "probability_trial_shows_wrong_sign": significant(prior.wrong_sign),
         "effective_draws": significant(prior.draws),
     }

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stroma.calibration.prediction import Forecast, OutcomeForecast
+from stroma.calibration.summaries import MAIN
 from stroma.evidence.store import load_evidence
 from stroma.notice import NOTICE
 from stroma.registry import RegistryRecord, read_record
 from stroma.report import figures, sentences
 from stroma.report.assumptions import count_assumed, record_facts
 from stroma.report.background import CHECKS, CheckSummary, read_background_check, summarise
+from stroma.report.event_words import basis_sentences
 from stroma.report.labels import (
     POPULATION_WORDS,
     arm_size,
     count,
+    difference_name,
+    difference_number,
+    difference_unit,
     interval_words,
+    main_is_share,
     outcome_label,
     per_cent,
     quantity_label,
-    rule_of,
+    rule_words,
     shift_words,
     short,
+    test_words,
     unit_words,
     value_words,
     week,
@@ -82,6 +90,7 @@ def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
 
     environment = Environment(loader=PackageLoader("stroma", _PLACES), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"difference": partial(difference_number, found)}
     environment.filters |= {"short": short, "week": week, "per_cent": per_cent, "label": quantity_label,
                             "unit": unit_words, "shifted": shift_words}
     record = next((read_record(p) for p in found.files if p.suffix == ".json"), None)
@@ -90,7 +99,10 @@ def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
     summaries = summarise(checks)
     return environment.get_template(TEMPLATE).render(
         notice=NOTICE, found=found, manifest=manifest, record=record, masking=_masking(record, found),
-        planned=found.designs[0], conducted=found.designs[-1], rule=rule_of(found.designs[0].outcomes[0].rule_id),
+        planned=found.designs[0], conducted=found.designs[-1], rule=rule_words(found.designs[0].outcomes[0]),
+        share=main_is_share(found), unit_of_difference=difference_unit(found),
+        name_of_difference=difference_name(found), test=test_words(found),
+        harms_expected=[(e, basis_sentences(e)) for e in found.events],
         treatments=_treatments(found.designs[0].arms), sentences=_sentences(found, summaries), rows=_rows(found),
         population=POPULATION_WORDS.get(found.designs[0].population, found.designs[0].population),
         figures=_figures(found), facts=record_facts(found), assumed=count_assumed(found.disease),
@@ -110,7 +122,8 @@ def _sentences(found: Forecast, summaries: tuple[CheckSummary, ...]) -> dict[str
 
 
 def _figures(found: Forecast) -> dict[str, tuple[figures.Drawing, ...]]:
-    return {"counts": figures.primary_counts(found), "published": figures.against_published(found),
+    return {"counts": (*figures.event_counts(found), *figures.primary_counts(found)),
+            "published": figures.against_published(found),
             "courses": figures.trajectories(found), "amplitudes": figures.amplitudes(found),
             "priors": (figures.under_priors(found),) if found.priors else ()}
 
@@ -146,7 +159,11 @@ def _treatment(treatment: ArmTreatment, arms: list[Arm], everyone: bool) -> Trea
 def _dose(treatment: ArmTreatment) -> str:
     assert treatment.dose is not None
     dose, days = treatment.dose, treatment.dose.days
-    text = f"{short(dose.amount)} cells{' per kg' if dose.per_kg else ''} an infusion"
+    given = "an injection" if load_therapy(treatment.therapy_id).product["route"] == "ia" else "an infusion"
+    text = f"{short(dose.amount)} cells{' per kg' if dose.per_kg else ''} {given}"
+    amount = treatment.fact("dose_cell_per_kg" if dose.per_kg else "dose_cell")
+    if amount and amount.low is not None and amount.high is not None:
+        text += f" (dose not reported: {short(amount.low)} to {short(amount.high)}, all tried)"
     text += f", on day{'s' if len(days) > 1 else ''} {' and '.join(f'{d:g}' for d in days)}"
     interval, thaw = treatment.fact("interval_day"), treatment.fact("thaw_state")
     if interval and interval.low is not None and interval.high is not None and len(days) > 1:
@@ -159,8 +176,8 @@ def _dose(treatment: ArmTreatment) -> str:
 def _rows(found: Forecast) -> list[ForecastRow]:
     """Return the primary outcome of each variant, then everything else of the last."""
     last = found.designs[-1].variant
-    first = [o for o in found.outcomes if o.outcome == "primary outcome"]
-    rest = [o for o in found.outcomes if o.outcome != "primary outcome" and o.variant == last]
+    first = [*(o for e in found.events for o in e.outcomes), *(o for o in found.outcomes if o.outcome in MAIN)]
+    rest = [o for o in found.outcomes if o.outcome not in MAIN and o.variant == last]
     return [_row(found, o, o.variant == last) for o in (*first, *rest)]
 
 
@@ -172,6 +189,8 @@ def _row(found: Forecast, o: OutcomeForecast, compared: bool) -> ForecastRow:
     if o.statistic == "percent":
         predicted = f"{count(o.median, n)} of {n} ({predicted})"
         published = published and f"{count(seen or 0.0, n)} of {n} ({published})"
+    elif o.statistic == "patients":
+        predicted, published = f"{o.median:.0f} of {n}", "" if seen is None else f"{seen:.0f} of {n}"
     return ForecastRow(o.variant, outcome_label(o), week(o.visit_day), f"{o.arm} ({n})", o.control, predicted,
                        interval_words(o, o.pi50), interval_words(o, o.pi90), published,
                        o.inside_pi90 if seen is not None else None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stroma.calibration.how_large import Estimate, PowerForecast, SizeForecast
 from stroma.notice import NOTICE
-from stroma.report.labels import significant
+from stroma.report.labels import quantity_unit, significant
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -34,7 +34,7 @@ def _size(found: PowerForecast, size: SizeForecast) -> dict[str, Any]:
         "n": size.n,
         "arms": {a.label: n for a, n in zip(found.trial.designs[0].arms, size.arms, strict=True)},
         "probability_of_success": _estimate(size.success),
-        "expected_interval_width_points": _estimate(size.width),
+        f"expected_interval_width_{_unit(found).replace(' ', '_')}": _estimate(size.width),
         "probability_of_wrong_sign": _estimate(size.wrong_sign),
         "type_one_error": _estimate(size.type_one),
         "probability_of_success_if_cells_do_nothing_open_label": _estimate(size.open_win),
@@ -57,12 +57,14 @@ def power_view(found: PowerForecast) -> Group:
     from rich.console import Group
     from rich.text import Text
 
+    unit = _unit(found)
+    digits = 1 if unit == "points" else 3
     ratio = " : ".join(a.label for a in found.trial.designs[0].arms)
-    table = Text(f"{'n':>6}  {'arms':>11}  {'success, %':>13}  {'width, points':>15}  {'wrong sign, %':>13}  "
+    table = Text(f"{'n':>6}  {'arms':>11}  {'success, %':>13}  {f'width, {unit}':>15}  {'wrong sign, %':>13}  "
                  f"{'type I, %':>11}\n", style="bold")
     for s in found.sizes:
         table.append(f"{s.n:>6}  {' : '.join(map(str, s.arms)):>11}  {_cell(s.success, 100):>13}  "
-                     f"{_cell(s.width, 1):>15}  {_cell(s.wrong_sign, 100):>13}  {_cell(s.type_one, 100):>11}\n",
+                     f"{_cell(s.width, 1, digits):>15}  {_cell(s.wrong_sign, 100):>13}  {_cell(s.type_one, 100):>11}\n",
                      style="not bold")
     meaning = Text(f"± 2 Monte Carlo errors. Arms: {ratio}. Success and wrong sign under the current prior of the "
                    "cells' effect; width of the 95 % interval of the difference; type I: the trial wins though the "
@@ -75,5 +77,11 @@ def power_view(found: PowerForecast) -> Group:
     return Group(title, Text(" ".join(found.estimand)), Text(), table, meaning, *closing)
 
 
-def _cell(found: Estimate, scale: float) -> str:
-    return f"{scale * found.value:.1f} ± {2 * scale * found.error:.1f}"
+def _cell(found: Estimate, scale: float, digits: int = 1) -> str:
+    return f"{scale * found.value:.{digits}f} ± {2 * scale * found.error:.{digits}f}"
+
+
+def _unit(found: PowerForecast) -> str:
+    """Return the unit of the difference."""
+    quantity = found.trial.designs[0].outcomes[0].quantity
+    return quantity_unit(quantity) if quantity else "points"

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stroma.evidence.records import Evidence
-from stroma.evidence.safety import CATEGORIES, one_per_family, safety_counts
-
-WITHIN = {"sle": frozenset({"sle", "ln", "sle_cytopenia"})}
-"""Diseases of the evidence that a disease of the library covers; any other covers itself."""
+from stroma.evidence.safety import CATEGORIES, WITHIN, one_per_family, safety_counts
 
 
 @dataclass(frozen=True)

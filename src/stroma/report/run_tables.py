@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from stroma.calibration.prediction import Forecast
 from stroma.notice import NOTICE
 from stroma.report.assumptions import record_facts
-from stroma.report.labels import arm_size, outcome_label, quantity_unit, significant, unit_words
+from stroma.report.labels import (
+    arm_size,
+    difference_unit,
+    main_is_share,
+    outcome_label,
+    quantity_unit,
+    significant,
+    unit_words,
+)
 from stroma.report.parameters import learnt_all
 
 Cell = str | float | int | bool | None
@@ -22,7 +30,7 @@ TYPED = ("outcomes", "priors", "trajectories", "scenarios")
 def outcome_rows(found: Forecast) -> Rows:
     """Return one row for each outcome, arm and variant."""
     rows: Rows = []
-    for o in found.outcomes:
+    for o in (*(o for e in found.events for o in e.outcomes), *found.outcomes):
         rows.append({
             "variant": o.variant, "outcome": o.outcome, "meaning": outcome_label(o), "rule_or_quantity": o.rule_id,
             "visit_day": significant(o.visit_day), "arm": o.arm, "control": o.control, "n": arm_size(found, o),
@@ -38,6 +46,8 @@ def prior_rows(found: Forecast) -> Rows:
              "monte_carlo_error": significant(p.monte_carlo_error), "difference_q05": significant(p.difference[0]),
              "difference_q50": significant(p.difference[1]), "difference_q95": significant(p.difference[2]),
              "probability_difference_at_least_10": significant(p.at_least_10),
+             "probability_difference_favours_cells": significant(p.favours),
+             "difference_unit": difference_unit(found),
              "probability_wrong_sign": significant(p.wrong_sign), "effective_draws": significant(p.draws)}
             for p in found.priors]
 
@@ -87,10 +97,12 @@ def scenario_rows(found: Forecast) -> Rows:
     """Return one row for each scenario and number, with its paired difference to the trial as planned."""
     rows: Rows = []
     for s in found.scenarios:
-        numbers = [(f"mean share, {o.arm}", "%", m, o.pi90) for o, m in zip(s.outcomes, s.mean, strict=True)]
+        what = "mean share" if main_is_share(found) else "mean change"
+        numbers = [(f"{what}, {o.arm}", unit_words(o.unit), m, o.pi90) for o, m in zip(s.outcomes, s.mean, strict=True)]
+        apart = difference_unit(found)
         for name, unit, shift, interval in (*numbers,
                                             ("probability of success", "", s.success, None),
-                                            ("true difference", "points", s.difference, s.difference_pi90),
+                                            ("true difference", apart, s.difference, s.difference_pi90),
                                             ("probability of at least 10 points", "", s.at_least_10, None)):
             if shift is not None:
                 rows.append({"scenario": s.label, "changes": s.changes, "n": s.n, "number": name, "unit": unit,

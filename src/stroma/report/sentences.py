@@ -4,44 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stroma.calibration.arm_pools import cells_arm, control_arm
 from stroma.calibration.prediction import ALPHA, Forecast, OutcomeForecast
 from stroma.report.background import CheckSummary
+from stroma.report.event_words import event_sentences, listed
 from stroma.report.labels import (
     arm_size,
     by_or_at,
     count,
     interval_words,
+    main_is_share,
     outcome_label,
     per_cent,
     primary_label,
     value_words,
 )
+from stroma.report.mean_words import mean_line, mean_size, published_means
 from stroma.trial.design import TrialDesign
 from stroma.trial.power import fisher_power, least_detectable, least_winning
 
 POWER = 0.80
+_ALL = {1: "", 2: "both ", 3: "all "}
 
 
 def primaries(found: Forecast, design: TrialDesign) -> tuple[OutcomeForecast, ...]:
-    """Return the primary outcome of a design, cells first, control arms after."""
-    rule, day = design.outcomes[0].rule_id, design.outcomes[0].day
+    """Return the main outcome of a design, cells first, control arms after."""
+    rule, day = design.outcomes[0].decides, design.outcomes[0].day
     own = [o for o in found.outcomes if o.variant == design.variant and o.rule_id == rule and o.visit_day == day]
     return tuple(sorted(own, key=lambda o: o.control))
 
 
 def first_line(found: Forecast) -> str:
-    """Return the forecast and, where there is one, the published result in one sentence."""
+    """Return the forecast and, where there is one, the published result: a sentence an outcome that is primary."""
+    harms = event_sentences(found)
+    if found.designs[0].outcomes[0].chosen:
+        return " ".join((*harms, f"Chosen beside it: o{_main_line(found)[1:]}"))
+    return " ".join((_main_line(found), *harms))
+
+
+def _main_line(found: Forecast) -> str:
     planned = found.designs[0]
     outcome = planned.outcomes[0]
     arms = primaries(found, planned)
     size = ", ".join(f"{arm_size(found, o)} on {o.arm}" for o in arms)
-    expected = " and ".join(_expected(found, o, "" if i else "90 % interval ") for i, o in enumerate(arms))
+    expected = listed([_expected(found, o, "" if i else "90 % interval ") for i, o in enumerate(arms)])
     text = (f"Of {planned.n} patients planned ({size}) we expect {expected} to reach {primary_label(outcome)} "
-            f"{by_or_at(outcome)}")
+            f"{by_or_at(outcome)}") if main_is_share(found) else mean_line(found, arms, size)
     if found.current is not None:
         text += (f", and we give the trial a chance of {per_cent(found.current.probability_of_success)} "
-                 f"to show that the cells add to it")
+                 f"to show {_aim(planned)}")
     return f"{text}; {_published(found)}"
+
+
+def _aim(design: TrialDesign) -> str:
+    """Return what a win would show, and between which arms where there are more than two."""
+    if len(design.arms) == 1:
+        return "an improvement from entry"
+    if len(design.arms) == 2:
+        return "that the cells add to it" if not design.outcomes[0].quantity else "that the cells improve it"
+    return f"a difference between {design.arms[cells_arm(design)].label} and {design.arms[control_arm(design)].label}"
 
 
 def _expected(found: Forecast, outcome: OutcomeForecast, lead: str) -> str:
@@ -57,7 +78,12 @@ def _published(found: Forecast) -> str:
         return "the dose was given by hand, so that no published result is compared."
     if not arms:
         own = all(file.suffix == ".toml" for file in found.files)
-        return "no published result is compared." if own else "the library holds no result of it."
+        if own or found.published:
+            return "no published result is compared."
+        return ("of what its reports print nothing can be compared." if found.reports
+                else "the library holds no result of it.")
+    if not main_is_share(found):
+        return f"published: {published_means(arms)}, {_verdict(arms)}."
     parts = []
     for o in arms:
         n = arm_size(found, o)
@@ -71,9 +97,9 @@ def _published(found: Forecast) -> str:
 def _verdict(arms: list[OutcomeForecast]) -> str:
     inside = [o for o in arms if o.inside_pi90]
     if len(inside) == len(arms):
-        return "both inside the 90 % intervals" if len(arms) == 2 else "inside the 90 % interval"
+        return f"{_ALL[min(len(arms), 3)]}inside the 90 % interval{'s' if len(arms) > 1 else ''}"
     if not inside:
-        return "both outside the 90 % intervals" if len(arms) == 2 else "outside the 90 % interval"
+        return f"{_ALL[min(len(arms), 3)]}outside the 90 % interval{'s' if len(arms) > 1 else ''}"
     return (f"{' and '.join(o.arm for o in inside)} inside, "
             f"{' and '.join(o.arm for o in arms if not o.inside_pi90)} outside the 90 % intervals")
 
@@ -82,7 +108,9 @@ def size_sentence(found: Forecast) -> str:
     """Return in one sentence what the trial's number of patients can and cannot show."""
     design = found.designs[-1]
     arms = primaries(found, design)
-    if len(arms) < 2:
+    if not main_is_share(found):
+        return mean_size(found, arms)
+    if len(arms) < 2 or found.current is None:
         return f"{design.n} patients without a control arm can show what happens to them, not what the cells add."
     cells, control = arms[0], arms[-1]
     n_a, n_b = arm_size(found, cells), arm_size(found, control)
@@ -98,14 +126,16 @@ def size_sentence(found: Forecast) -> str:
     else:
         can = (f"can show a true rise from {100 * share:.0f} % on {control.arm} to {100 * reach:.0f} % or more on "
                f"{cells.arm} ({100 * (reach - share):.0f} points; {test}, {100 * POWER:.0f} % power), nothing smaller")
-    return (f"{design.n} patients ({n_a} : {n_b}) {can}; the 90 % intervals alone cover {span} "
+    who = (f"{design.n} patients ({n_a} : {n_b})" if len(design.arms) == 2 else
+           f"Of {design.n} patients the {n_a} on {cells.arm} and {n_b} on {control.arm}")
+    return (f"{who} {can}; the 90 % intervals alone cover {span} "
             f"of the 100 points between nobody and everybody.")
 
 
 def win_sentence(found: Forecast) -> str:
     """Return what the cells' arm would have needed against the published control arm; empty without one."""
     arms = primaries(found, found.designs[-1])
-    if len(arms) < 2 or arms[-1].observed is None:
+    if len(arms) < 2 or arms[-1].observed is None or not main_is_share(found):
         return ""
     cells, control = arms[0], arms[-1]
     n_a, n_b = arm_size(found, cells), arm_size(found, control)
@@ -120,7 +150,8 @@ def win_sentence(found: Forecast) -> str:
 
 def verdict_sentence(found: Forecast) -> str:
     """Return how many published numbers the forecast holds, and which it misses; empty without any."""
-    seen = [o for o in found.outcomes if o.observed is not None and o.variant == found.designs[-1].variant]
+    every = (*found.outcomes, *(o for e in found.events for o in e.outcomes))
+    seen = [o for o in every if o.observed is not None and o.variant == found.designs[-1].variant]
     if not seen:
         return ""
     inside = sum(bool(o.inside_pi90) for o in seen)
@@ -179,13 +210,23 @@ def prior_sentence(found: Forecast) -> str:
     by_name = {p.prior: p for p in found.priors}
     if not by_name:
         return "Nothing is compared: the study has no control arm."
+    if "none" not in by_name:
+        return ("One arm alone is compared with its own entry: regression to the mean, care and knowing the treatment "
+                "can win such a test without any effect of the cells.")
     low, current, high = by_name["none"], by_name["current"], by_name["enthusiastic"]
     text = (f"The chance to show a difference is {per_cent(current.probability_of_success)} under the current "
             f"prior, {per_cent(low.probability_of_success)} if the cells do nothing and "
             f"{per_cent(high.probability_of_success)} if early open-label series are taken at face value.")
+    planned = found.designs[0]
+    if len(planned.arms) > 2:
+        text += (f" The comparison is {planned.arms[cells_arm(planned)].label} against "
+                 f"{planned.arms[control_arm(planned)].label}; the other arms are foretold, not tested.")
     if not found.designs[0].blinded:
         text += (" The patients know their arm: what that does to judgement can win a trial by itself, so that a win "
                  "would not show that the cells work.")
+        if planned.outcomes[0].quantity:
+            text += (" For a measurement the same holds as far as who measures knows the arm; the true difference and "
+                     "the enthusiastic prior hold no such bias.")
     elif high.probability_of_success - low.probability_of_success < 0.2:
         text += " A trial of this size hardly tells these views apart."
     return text

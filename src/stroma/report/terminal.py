@@ -5,8 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stroma.calibration.prediction import Forecast, OutcomeForecast
+from stroma.calibration.summaries import MAIN
 from stroma.notice import NOTICE
-from stroma.report.labels import arm_size, bare, count, outcome_label, per_cent, shift_words, unit_words, week
+from stroma.report.labels import (
+    arm_size,
+    bare,
+    count,
+    difference_name,
+    difference_number,
+    difference_unit,
+    interval_bare,
+    main_is_share,
+    outcome_label,
+    per_cent,
+    shift_words,
+    unit_words,
+    week,
+)
 from stroma.report.sentences import first_line, prior_sentence, size_sentence, verdict_sentence, win_sentence
 
 if TYPE_CHECKING:
@@ -33,7 +48,9 @@ def _outcomes(found: Forecast) -> Text:
     from rich.text import Text
 
     last, variant, quantity = found.designs[-1].variant, "", ""
-    shown = [o for o in found.outcomes if o.variant == last or o.outcome == "primary outcome"]
+    every = (*(o for e in found.events for o in e.outcomes), *found.outcomes)
+    order = [d.variant for d in found.designs]
+    shown = sorted((o for o in every if o.variant == last or o.outcome in MAIN), key=lambda o: order.index(o.variant))
     width = max((len(f"{o.arm} ({arm_size(found, o)})") for o in shown), default=0)
     text = Text(f"{found.record}: {found.title}. {NOTICE}\n", style="italic")
     for o in shown:
@@ -41,7 +58,8 @@ def _outcomes(found: Forecast) -> Text:
             variant, quantity = o.variant, ""
             text.append(f"\nAs {variant}".ljust(width + 6), style="bold")
             text.append(f"{'predicted':>9}  {'90 % interval':>16}  {'published':>12}\n")
-        name = f"{outcome_label(o)}, by {week(o.visit_day)}, {unit_words(o.unit)}"
+        pooled = " (counts of other studies)" if o.statistic == "patients" else ""
+        name = f"{outcome_label(o)}, by {week(o.visit_day)}, {unit_words(o.unit)}{pooled}"
         if name != quantity:
             quantity = name
             text.append(f"  {name}\n")
@@ -49,7 +67,7 @@ def _outcomes(found: Forecast) -> Text:
         seen = "" if o.observed is None or o.variant != last else bare(o, o.observed)
         if seen and o.statistic == "percent" and o.observed is not None:
             seen = f"{count(o.observed, n)}/{n} = {seen}"
-        interval = f"{bare(o, o.pi90[0])} to {bare(o, o.pi90[1])}"
+        interval = interval_bare(o, o.pi90)
         text.append(f"    {f'{o.arm} ({n})':<{width}} {bare(o, o.median):>9}  {interval:>16}  {seen:>12}  ")
         text.append(f"{_mark(o) if seen else ''}\n", style="" if o.inside_pi90 is not False else "bold red")
     return text
@@ -64,12 +82,15 @@ def _priors(found: Forecast) -> Table:
 
     table = Table(title=f"Planned trial under four priors of the cells' effect. {NOTICE}", title_justify="left")
     table.add_column("prior")
-    for name in ("chance of success", "true difference, points (90 % interval)", "at least 10 points", "draws"):
+    share, unit = main_is_share(found), difference_unit(found)
+    for name in ("chance of success", f"{difference_name(found)}, {unit} (90 % interval)",
+                 "at least 10 points" if share else "better", "draws"):
         table.add_column(name, justify="right")
     for p in found.priors:
-        low, middle, high = p.difference
+        low, middle, high = (difference_number(found, x) for x in p.difference)
         table.add_row(p.prior, f"{per_cent(p.probability_of_success)} ± {200 * p.monte_carlo_error:.1f}",
-                      f"{middle:.1f} ({low:.1f} to {high:.1f})", per_cent(p.at_least_10), f"{p.draws:.0f}")
+                      f"{middle} ({low} to {high})", per_cent(p.favours if p.at_least_10 is None else p.at_least_10),
+                      f"{p.draws:.0f}")
     return table
 
 
@@ -87,9 +108,10 @@ def _scenarios(found: Forecast) -> list[Text]:
         text.append(f"\n{s.label} ({s.n} patients)\n", style="bold")
         if s.changes and s.changes != s.label:
             text.append(f"  {s.changes}\n", style="italic")
-        lines = [(f"{o.arm}, expected %", shift_words(m)) for o, m in zip(primary, s.mean, strict=True)]
+        lines = [(f"{o.arm}, expected {unit_words(o.unit)}", shift_words(m))
+                 for o, m in zip(primary, s.mean, strict=True)]
         lines += [("chance of success, %", shift_words(s.success, 100)),
-                  ("true difference, points", shift_words(s.difference)),
+                  (f"{difference_name(found)}, {difference_unit(found)}", shift_words(s.difference)),
                   ("true difference of at least 10 points, %", shift_words(s.at_least_10, 100))]
         for name, words in lines:
             if words:

@@ -117,6 +117,8 @@ class PlannedOutcome:
         Why this rule stands for these words.
     quantity : str
         What a mean change from baseline is of; empty for a share.
+    chosen : bool
+        Whether it was chosen for the forecast: the record's own primary outcome is another.
     """
 
     words: str
@@ -125,6 +127,35 @@ class PlannedOutcome:
     rule_id: str
     source: str
     quantity: str = ""
+    chosen: bool = False
+
+    @property
+    def decides(self) -> str:
+        """Return the rule, or the quantity whose mean change counts."""
+        return self.rule_id or self.quantity
+
+
+@dataclass(frozen=True)
+class PlannedEvent:
+    """A primary outcome that is a harm: foretold from published counts, never simulated.
+
+    Parameters
+    ----------
+    words, time_frame : str
+        As registered.
+    day : float
+        End of observation.
+    event : str
+        What stands for the words: a category of harm of the evidence store, for example ``serious_adverse_event``.
+    source : str
+        Why this event stands for these words.
+    """
+
+    words: str
+    time_frame: str
+    day: float
+    event: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -205,13 +236,15 @@ class TrialDesign:
     visit_day : tuple of float
         Ascending, from 0.
     outcomes : tuple of PlannedOutcome
-        Primary outcomes, in the record's order.
+        Primary outcomes that are simulated, in the record's order; then what was chosen beside them.
     blinded : bool
         Whether participants do not know their arm.
     facts : tuple of Fact
         Values that belong to the whole trial.
     notes : tuple of str
         What of the record was not used.
+    events : tuple of PlannedEvent
+        Primary outcomes that are harms.
     """
 
     nct_id: str
@@ -227,6 +260,7 @@ class TrialDesign:
     blinded: bool
     facts: tuple[Fact, ...]
     notes: tuple[str, ...]
+    events: tuple[PlannedEvent, ...] = ()
 
     @property
     def n(self) -> int:

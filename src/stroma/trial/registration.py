@@ -12,10 +12,18 @@ from stroma.library import library_root
 from stroma.registry import RegistryArm, RegistryRecord
 from stroma.tables import Column, read_table
 from stroma.therapy import CellDose, load_therapy
-from stroma.trial.design import Arm, ArmTreatment, EntryCriteria, Fact, PlannedOutcome, TrialDesign
+from stroma.trial.design import (
+    Arm,
+    ArmTreatment,
+    EntryCriteria,
+    Fact,
+    PlannedEvent,
+    PlannedOutcome,
+    TrialDesign,
+)
 from stroma.trial.dose import dose_in_words
 from stroma.trial.rules import known_quantities, load_rules
-from stroma.trial.supplement import Supplement, read_supplement
+from stroma.trial.supplement import OutcomeRule, Supplement, read_supplement
 
 CONTROL_ARMS = frozenset({"PLACEBO_COMPARATOR", "SHAM_COMPARATOR", "ACTIVE_COMPARATOR", "NO_INTERVENTION"})
 _MONTHLY = (0.0, 30.0, 60.0, 90.0, 180.0, 270.0, 365.0)
@@ -40,7 +48,7 @@ def read_design(record: RegistryRecord, supplement: Path | None = None, dose: Ce
     StromaError
         T201 no condition that the library knows, T202 an unknown intervention, T203 a dose of cells in
         neither record nor supplement, T204 a supplement that is not as declared, T206 a primary outcome
-        without a rule, T207 numbers of subjects missing or at odds; all at once.
+        without a rule, T207 numbers of subjects missing or at odds, T080 nothing that can be simulated; all at once.
     """
     root = library or library_root()
     problems = Problems()
@@ -55,7 +63,7 @@ def read_design(record: RegistryRecord, supplement: Path | None = None, dose: Ce
     builder = _Builder(record, extra, dose, root, problems)
     disease, population, notes = builder.disease()
     arms = builder.arms()
-    outcomes = builder.outcomes()
+    outcomes, events = builder.outcomes()
     visits = extra.visits or _assumed_visits(outcomes)
     ratio, planned = builder.planned(len(arms))
     conducted = builder.conducted(len(arms))
@@ -66,7 +74,7 @@ def read_design(record: RegistryRecord, supplement: Path | None = None, dose: Ce
     design = TrialDesign(
         record.nct_id, record.title, "planned", disease, str(population.value), record.countries,
         _sized(arms, planned), visits.numbers(), outcomes, EntryCriteria(extra.entry),
-        "PARTICIPANT" in record.who_masked, facts, (*notes, *builder.not_simulated()))
+        "PARTICIPANT" in record.who_masked, facts, (*notes, *builder.not_simulated()), events)
     if not conducted:
         return [design]
     return [design, replace(design, variant="conducted", arms=_sized(arms, conducted))]
@@ -90,6 +98,11 @@ def split(total: int, ratio: tuple[float, ...]) -> tuple[int, ...]:
     for i in by_remainder[: total - sum(numbers)]:
         numbers[i] += 1
     return tuple(numbers)
+
+
+def _decided(found: OutcomeRule) -> bool:
+    """Return whether something decides an outcome."""
+    return bool(found.rule_id or found.quantity or found.event)
 
 
 def _hint(words: str, known: Iterable[str], table: Path) -> str:
@@ -198,45 +211,62 @@ class _Builder:
                              "state it, or assume it with low, high and reason")
             return CellDose(amount, per_kg)
         interval = facts["interval_day"].number() if count > 1 else 0.0
-        return CellDose(amount, per_kg, tuple(interval * i for i in range(count)))
+        start = facts["start_day"].number() if "start_day" in facts else 0.0
+        return CellDose(amount, per_kg, tuple(start + interval * i for i in range(count)))
 
-    def outcomes(self) -> tuple[PlannedOutcome, ...]:
-        """Return the primary outcomes, each with its rule and last day; the supplement's where the record has none."""
+    def outcomes(self) -> tuple[tuple[PlannedOutcome, ...], tuple[PlannedEvent, ...]]:
+        """Return what is simulated and what is foretold from published counts, each with its last day.
+
+        The record's primary outcomes, then what the supplement chose beside them or where the record has none.
+        """
         where = f"[[outcome]] of {self.record.nct_id}.toml beside the record"
-        outcomes = []
-        for outcome in self.record.primary:
-            found = self.extra.rules.get(outcome.measure)
-            days = [found.day] if found and found.day is not None else list(outcome.days)
+        outcomes: list[PlannedOutcome] = []
+        events: list[PlannedEvent] = []
+        planned = [(o.measure, o.time_frame, list(o.days), self.extra.rules.get(o.measure))
+                   for o in self.record.primary]
+        planned += [(words, f"day {found.day:g}", [found.day], found) for words, found in self.extra.rules.items()
+                    if found.day is not None and (found.chosen or not self.record.primary)]
+        for words, frame, stated, found in planned:
+            days = [found.day] if found and found.day is not None else stated
             if found is None:
-                self.problems.add("T206", f"no response rule for the primary outcome `{outcome.measure}`",
+                self.problems.add("T206", f"no response rule for the primary outcome `{words}`",
                                   file=self.record.file, hint=f"give measure, rule_id and source in {where}")
-            elif found.rule_id and not days:
-                self.problems.add("T206", f"no day can be read from the time frame `{outcome.time_frame}`",
+            elif _decided(found) and not days:
+                self.problems.add("T206", f"no day can be read from the time frame `{frame}`",
                                   file=self.record.file, hint=f"give day in {where}")
-            elif found.rule_id:
-                outcomes.append(PlannedOutcome(outcome.measure, outcome.time_frame, days[-1], found.rule_id,
-                                               found.source))
-        if not self.record.primary:
-            outcomes = [PlannedOutcome(words, f"day {found.day:g}", found.day, found.rule_id, found.source)
-                        for words, found in self.extra.rules.items() if found.rule_id and found.day is not None]
-        if not outcomes and not self.problems.found:
+            elif found.event:
+                events.append(PlannedEvent(words, frame, days[-1], found.event, found.source))
+            elif _decided(found):
+                outcomes.append(PlannedOutcome(words, frame, days[-1], found.rule_id, found.source, found.quantity,
+                                               found.chosen))
+        if not outcomes and events and not self.problems.found:
+            self.problems.add("T080", "the record's primary outcome is a harm, which is not simulated, and nothing is "
+                              "chosen beside it", file=self.record.file,
+                              hint=f"give measure, rule_id or quantity, day, source and `chosen = true` in {where}")
+        elif not outcomes and not self.problems.found:
             self.problems.add("T206", "the record has no primary outcome that is simulated", file=self.record.file,
                               hint=f"give measure, rule_id, day and source in {where}")
+        self._check_rules()
+        return tuple(outcomes), tuple(events)
+
+    def _check_rules(self) -> None:
+        """Report rules that are unknown, and outcomes that the record does not have."""
         measures = [outcome.measure for outcome in self.record.primary]
         known = load_rules(self.library / "evidence" / "response_rules.csv")
         for measure, found in self.extra.rules.items():
-            if measures and measure not in measures:
+            if measures and measure not in measures and not found.chosen:
                 self._supplement(f"the record has no primary outcome `{measure}`", nearest(measure, measures))
+            if found.chosen and found.day is None:
+                self._supplement(f"the chosen outcome `{measure}` has no day")
             if found.rule_id and found.rule_id not in known:
                 self._supplement(f"no response rule `{found.rule_id}`", nearest(found.rule_id, known))
-        return tuple(outcomes)
 
     def not_simulated(self) -> tuple[str, ...]:
         """Return what the record's outcomes hold that no forecast decides."""
         lacking = () if self.record.primary else (
             "the record names no primary outcome: the one shown was chosen for this forecast",)
         return (*lacking, *(f"primary outcome `{words}` is not simulated: {found.source}"
-                            for words, found in self.extra.rules.items() if not found.rule_id))
+                            for words, found in self.extra.rules.items() if not _decided(found)))
 
     def check_supplement(self, arms: list[Arm]) -> None:
         """Report what the supplement gives and the trial cannot use."""

@@ -173,9 +173,6 @@ class _Reader:
         entry = [c for one, at in self.tables(top, "entry") if (c := self.criterion(one, at)) is not None]
         arms = [self.arm(one, at, disease) for one, at in self.tables(top, "arm")]
         self.check_arms(arms)
-        if outcomes and outcomes[0].quantity:
-            self.wrong("T231", ("outcome", 0), "the first outcome is the primary one and must be a proportion",
-                       "put a mean change after it")
         visits = self.visits(top, outcomes, disease)
         facts = (Fact("population", population, source=self.file.name), visits)
         notes = tuple(f"country `{c}` has no drug response of its own in the library: the reference is used"

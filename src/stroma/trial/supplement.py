@@ -16,28 +16,34 @@ from stroma.trial.design import ArmTreatment, EntryCriterion, Fact
 CODE = "T204"
 _TOP = ("record", "population", "allocation", "conducted", "visits", "cells", "background", "entry",
         "intervention", "outcome")
-_CELLS = {"dose_cell": float, "dose_cell_per_kg": float, "infusions": float, "interval_day": float,
+_CELLS = {"dose_cell": float, "dose_cell_per_kg": float, "infusions": float, "interval_day": float, "start_day": float,
           "route": str, "cell_source": str, "donor": str, "thaw_state": str}
 _KIND = {float: "a number", str: "a word", tuple: "a list of numbers"}
+_DECIDES = ("rule_id", "quantity", "event")
 _FACT = ("value", "source", "assumed", "low", "high", "options", "reason")
 
 
 @dataclass(frozen=True)
 class OutcomeRule:
-    """What decides a primary outcome.
+    """What decides an outcome: a rule of response, the mean change of a quantity, or the count of an event.
 
     Parameters
     ----------
-    rule_id : str
-        Empty for an outcome that is not simulated; ``source`` then says why.
+    rule_id, quantity, event : str
+        One of them; all empty for an outcome that is neither simulated nor foretold: ``source`` then says why.
     source : str
     day : float or None
         For an outcome that the record does not name, or names without a time.
+    chosen : bool
+        Whether it stands beside the record's primary outcomes and is none of them.
     """
 
     rule_id: str
     source: str
     day: float | None = None
+    quantity: str = ""
+    event: str = ""
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -210,14 +216,22 @@ class _Reader:
         return words, therapy
 
     def rule(self, table: dict[str, Any]) -> tuple[str, OutcomeRule]:
-        self.known(table, ("measure", "rule_id", "not_simulated", "source", "day"), "outcome.")
+        self.known(table, ("measure", *_DECIDES, "not_simulated", "source", "day", "chosen"), "outcome.")
         measure, day = self.word(table, "measure", "outcome"), _plain(table.get("day"))
+        chosen = table.get("chosen", False)
+        if not isinstance(chosen, bool):
+            self.wrong("chosen", f"`outcome.chosen` must be true or false, not {chosen!r}")
         if "not_simulated" in table:
             return measure, OutcomeRule("", self.word(table, "not_simulated", "outcome"))
         if "day" in table and not (isinstance(day, float) and day > 0):
             self.wrong("day", f"`outcome.day` must be a day after 0, not {table['day']!r}")
-        rule, source = (self.word(table, key, "outcome") for key in ("rule_id", "source"))
-        return measure, OutcomeRule(rule, source, day if isinstance(day, float) else None)
+        given = [key for key in _DECIDES if key in table]
+        if len(given) != 1:
+            self.wrong("outcome", f"the outcome `{measure}` needs one of {', '.join(_DECIDES)}, not "
+                                  f"{' and '.join(given) or 'none'}")
+        decides = {key: self.word(table, key, "outcome") if key in given else "" for key in _DECIDES}
+        return measure, OutcomeRule(source=self.word(table, "source", "outcome"), chosen=chosen is True,
+                                    day=day if isinstance(day, float) else None, **decides)
 
 
 def _plain(value: object) -> float | str | tuple[float, ...] | None:
