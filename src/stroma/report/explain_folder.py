@@ -1,4 +1,4 @@
-"""The run folder of an explanation: page, waterfalls, table and manifest."""
+"""The run folder of an explanation: page, table and manifest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from stroma import __version__
-from stroma.calibration.explanation import Explanation
+from stroma.explanation.parts import Explanation
 from stroma.notice import NOTICE
 from stroma.report import explain_words
 from stroma.report.explain_output import explanation_object, part_rows
 from stroma.report.labels import short
-from stroma.report.run_folder import RunRecord, manifest_bytes, versions, write_whole
+from stroma.report.run_folder import RunRecord
 from stroma.report.run_tables import csv_bytes, parquet_bytes
-from stroma.report.waterfall import waterfall, waterfall_name, waterfall_png
+from stroma.report.waterfall import waterfall
+from stroma.report.whole_folder import versions, write_whole
 
 TEMPLATE = "explain.html.j2"
 
@@ -41,15 +42,13 @@ def write_explanation(found: Explanation, runs: Path, made: RunRecord) -> Path:
     name = explanation_name(found)
     rows = part_rows(found)
     files = {"parts.csv": csv_bytes(rows), "parts.parquet": parquet_bytes(rows)}
-    for place, outcome in enumerate(found.outcomes, 1):
-        files[f"{waterfall_name(place)}.png"] = waterfall_png(outcome, place)
     manifest = {
         "simulated": True, "notice": NOTICE, "run": name, "command": made.command, "wall_s": round(made.wall_s, 1),
         "study": found.study_id, "disease": found.disease.disease_id, "settings": asdict(found.settings),
         "effective_draws": round(found.effective, 1), "order": found.order, "versions": versions(),
         "hashes": {"model": found.disease.model.content_hash, "posterior": found.posterior.content_hash}}
     files["report.html"] = explanation_page(found, manifest).encode()
-    return write_whole(runs, name, files | {"manifest.json": manifest_bytes(manifest, files)})
+    return write_whole(runs, name, files, manifest)
 
 
 def explanation_page(found: Explanation, manifest: Mapping[str, Any]) -> str:

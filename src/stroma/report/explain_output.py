@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stroma.calibration.explanation import ExplainedOutcome, Explanation, Part
+from stroma.explanation.parts import ExplainedOutcome, Explanation, Part
 from stroma.notice import NOTICE
-from stroma.report.explain_words import headline, interval, number, outcome_words, rows_of, sentence, side, unit_of
+from stroma.report.explain_words import headline, interval, left_out_words, number, outcome_words, rows_of, sentence, side, unit_of
 from stroma.report.labels import significant
 from stroma.report.run_tables import Rows
 
@@ -37,8 +37,8 @@ def explanation_view(found: Explanation) -> Group:
         text.append(f"    {sentence(o)}\n")
     if found.left_out:
         text.append("\nNot taken apart:\n")
-        for name, why in found.left_out:
-            text.append(f"  {name}: {why}\n")
+        for words in left_out_words(found):
+            text.append(f"  {words}\n")
     return Group(text, Text(found.order))
 
 
@@ -67,14 +67,14 @@ def _outcome(o: ExplainedOutcome) -> dict[str, Any]:
         "target_id": o.target.target_id, "arm": o.target.arm_label, "outcome": outcome_words(o),
         "visit_day": significant(o.target.day), "n": significant(o.target.n), "statistic": o.statistic,
         "unit": unit_of(o), "published": o.published, "predicted": o.predicted, "in_fit": o.fitted,
-        "parts": [_part(p) for p in o.parts], "cells_together": _part(o.cells) if o.cells else None,
+        "parts": [_part(p) for p in o.parts], "cells_together": _part(o.cells),
         "cells_by_route": [_part(p) for p in o.routes],
         "chance_range50": [significant(x) for x in o.chance50],
         "chance_range90": [significant(x) for x in o.chance90], "chance_is_plausible": o.chance_is_plausible}
 
 
 def _part(part: Part) -> dict[str, Any]:
-    return {"part": part.part_id, "label": part.label, "mean": part.mean,
+    return {"part": part.part_id, "kind": part.kind, "label": part.label, "mean": part.mean,
             "pi50": [significant(x) for x in part.pi50], "pi90": [significant(x) for x in part.pi90],
             "monte_carlo_error": significant(part.error)}
 

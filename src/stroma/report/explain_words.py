@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stroma.calibration.explanation import CHANCE, ExplainedOutcome, Explanation, Part
+from stroma.explanation.parts import CHANCE, ExplainedOutcome, Explanation, Part
 from stroma.report.labels import quantity_label, rule_of, short, unit_words, week
 
 MEANS = {"percent": "% of patients", "percent_change": "% of the mean at entry"}
@@ -23,7 +23,7 @@ def unit_of(outcome: ExplainedOutcome) -> str:
 
 def number(value: float, sign: bool = True) -> str:
     """Write one number of a part: two digits, three from ten on, and what cannot be seen as 0."""
-    if abs(value) < 5e-4:
+    if abs(value) < 1e-3:
         return "0"
     text = short(float(f"{value:.{3 if abs(value) >= 10 else 2}g}"))
     return f"+{text}" if sign and value > 0 else text
@@ -43,7 +43,7 @@ def side(outcome: ExplainedOutcome) -> str:
 def sentence(outcome: ExplainedOutcome) -> str:
     """Say in one sentence what the change is made of, largest parts first."""
     signed = outcome.statistic != "percent"
-    steps = [p for p in outcome.parts if p.part_id != CHANCE]
+    steps = [p for p in outcome.parts if p.kind != CHANCE and not p.absent]
     large = sorted(steps, key=lambda p: -abs(p.mean))[:3]
     named = ", ".join(f"{p.label} {number(p.mean)}" for p in large)
     chance = outcome.parts[-1]
@@ -57,20 +57,31 @@ def sentence(outcome: ExplainedOutcome) -> str:
 def cells_words(outcome: ExplainedOutcome) -> str:
     """Say what the cells together add; empty in an arm without cells."""
     cells = outcome.cells
-    return f"The cells together {number(cells.mean)} ({interval(cells.pi90)}). " if cells else ""
+    return "" if cells.absent else f"The cells together {number(cells.mean)} ({interval(cells.pi90)}). "
 
 
 def rows_of(outcome: ExplainedOutcome) -> list[tuple[str, Part]]:
-    """Return every part with its kind: step, chance, together, route."""
-    rows = [("chance" if p.part_id == CHANCE else "step", p) for p in outcome.parts]
-    if outcome.cells:
-        rows.append(("together", outcome.cells))
-    return rows + [("route", p) for p in outcome.routes]
+    """Return every part to show with its kind of row: step, chance, together, route; none that is exactly nothing."""
+    rows = [("chance" if p.kind == CHANCE else "step", p) for p in outcome.parts]
+    rows += [("together", outcome.cells), *(("route", p) for p in outcome.routes)]
+    return [(kind, p) for kind, p in rows if not p.absent]
+
+
+def left_out_words(found: Explanation) -> list[str]:
+    """Return each reason for leaving numbers out, with those numbers."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in found.left_out:
+        names = by_reason.setdefault(why, [])
+        own = name.removeprefix(f"{found.study_id}|").replace("|", ", ")
+        if own not in names:
+            names.append(own)
+    return [f"{why}: {'; '.join(names)}" for why, names in by_reason.items()]
 
 
 def headline(found: Explanation) -> str:
     """Say what was explained and with what."""
-    fitted = sum(o.fitted for o in found.outcomes)
-    return (f"{len(found.outcomes)} published changes of {found.study_id} taken apart with {found.settings.draws} "
-            f"parameter draws ({found.effective:.0f} effective) and {found.settings.subjects} patients each; "
-            f"{fitted} of them were in the fit, {len(found.outcomes) - fitted} were not.")
+    n, fitted = len(found.outcomes), sum(o.fitted for o in found.outcomes)
+    what = f"{n} published change{'s' * (n > 1)} of {found.study_id} taken apart"
+    known = "all of them" if fitted == n else "none of them" if not fitted else f"{fitted} of them"
+    return (f"{what} with {found.settings.draws} parameter draws ({found.effective:.0f} effective) and "
+            f"{found.settings.subjects} patients each; the posterior was fitted to {known}.")
