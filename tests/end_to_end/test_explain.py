@@ -85,9 +85,47 @@ def test_a_study_without_a_number_that_can_be_taken_apart(monkeypatch: pytest.Mo
     assert code == 1 and "C061" in err and "response rule is not known" in err
 
 
-def test_a_disease_without_causes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    code, err = failed(monkeypatch, capsys, "explain", "mautner2023")
-    assert code == 1 and "C060" in err and "decomposition.csv" in err
+@pytest.mark.parametrize("words", [[], ["liang2010", "--conflict", "sle"]])
+def test_one_question_at_a_time(words: list[str], monkeypatch: pytest.MonkeyPatch,
+                                capsys: pytest.CaptureFixture) -> None:
+    code, err = failed(monkeypatch, capsys, "explain", *words)
+    assert code == 1 and "C063" in err
+
+
+@pytest.mark.parametrize("disease", ["sle", "ra"])
+def test_a_conflict_taken_apart(disease: str, tmp_path: Path) -> None:
+    found = json.loads(output("explain", "--conflict", disease, *SMALL, "--json"))
+    assert found["n_studies"] == len(found["studies"]) >= 5
+    shares = [c["share_of_published"]["mean"] for c in found["components"] if c["share_of_published"]]
+    assert sum(shares) == pytest.approx(100.0)
+    assert sum(c["share_of_predicted"]["mean"] for c in found["components"]
+               if c["share_of_predicted"]) == pytest.approx(100.0)
+    wanted = {"design_and_blinding", "background_drugs", "patients", "source", "donor", "route", "dose",
+              "steroid_at_infusion", "inflammation", "chance", "unexplained"}
+    assert {c["factor"] for c in found["components"]} == wanted
+    assert all(c["note"] for c in found["components"] if not c["share_of_published"])
+    page = (tmp_path / found["run_folder"] / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2 and "SIMULATED" in page and "<script" not in page
+
+
+def test_one_study_is_no_conflict() -> None:
+    shown = output("explain", "--conflict", "oa", *SMALL)
+    assert "no spread to take apart" in shown and "lamoespinosa2016" in shown
+
+
+def test_a_disease_without_cells_has_no_conflict(monkeypatch: pytest.MonkeyPatch,
+                                                 capsys: pytest.CaptureFixture) -> None:
+    code, err = failed(monkeypatch, capsys, "explain", "--conflict", "as")
+    assert code == 1 and "C062" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", ["he2020", "mautner2023", "dougados2011spine"])
+def test_studies_of_other_diseases(study: str) -> None:
+    found = explain_study(study, Settings(draws=40, subjects=20))
+    for o in found.outcomes:
+        assert sum(p.mean for p in o.parts) == pytest.approx(o.published)
+        assert o.cells.absent == ("MSC" not in o.target.arm_label)
 
 
 @pytest.mark.slow

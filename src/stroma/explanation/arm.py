@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from stroma.calibration.likelihood import SHARES, Likelihood, cells_spread, effect_scale, open_label_shift
 from stroma.calibration.predict import Drawn
@@ -24,8 +24,8 @@ from stroma.calibration.simulate import people_of, regimen, statistic, visits_of
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
-from stroma.explanation.causes import Mechanism, switched_off
 from stroma.explanation.causes import NATURAL as NATURAL_CAUSE
+from stroma.explanation.causes import Mechanism, switched_off
 from stroma.explanation.parts import (
     CELLS,
     CHANCE,
@@ -88,6 +88,8 @@ class Game:
         self.kinds = ({ENTRY: ENTRY, REGRESSION: REGRESSION, DRUGS: DRUGS, OPEN_LABEL: OPEN_LABEL}
                       | dict.fromkeys(self.natural, NATURAL) | dict.fromkeys(self.signals, SIGNAL))
         self.labels = LABELS | {m.mechanism_id: m.label for m in self.mechanisms}
+        if not self.has_cells:
+            self.labels[DRUGS] = "drugs"
         self.visit_day = visits_of(self.targets)
         self.people: Subjects = people_of(self.disease, self.drawn.draws, self.settings.subjects, one.population,
                                           one.region, self.settings.seed)
@@ -155,12 +157,17 @@ class Game:
         undisturbed, everything = worth(frozenset()), self.simulated(frozenset(by_signal))
         found = []
         for i, target in enumerate(self.targets):
-            entry = reader_scale(target, self.at_entry[:, i])
+            entry = self._entry(target, self.at_entry[:, i])
             parts = {ENTRY: entry} if target.kind in SHARES else {}
             parts |= {REGRESSION: undisturbed[:, i] - entry, **{k: v[:, i] for k, v in by_signal.items()}}
             found.append(self._outcome(target, parts, {k: by_route[k][:, i] for k in self.routes},
                                        everything[:, i], target.target_id in fitted))
         return found
+
+    def _entry(self, target: Target, at_entry: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the share at entry; the half patient that stands for nobody is none."""
+        nobody = at_entry <= logit(0.5 / self.settings.subjects) + 1e-9
+        return np.where(nobody & (target.kind in SHARES), 0.0, reader_scale(target, at_entry))
 
     def _shift(self, target: Target) -> NDArray[np.float64]:
         if not self.has_cells:

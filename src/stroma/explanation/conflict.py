@@ -299,7 +299,8 @@ def _study(study_id: str, arms: Sequence[Arm], of: Mapping[str, _Deviation], wei
     found = _averaged(own, of)
     parts = {name: float(weight @ found.parts[_owner(name, factors)]) for name in FACTORS if factors[name][0]}
     return StudyDeviation(study_id, own[0].targets[0].year, sum(len(a.targets) for a in own),
-                          _estimate(found.published, weight), _estimate(np.sum(list(found.parts.values()), axis=0), weight),
+                          _estimate(found.published, weight),
+                          _estimate(np.sum(list(found.parts.values()), axis=0), weight),
                           float(weight @ found.chance_sd), parts)
 
 
@@ -357,7 +358,7 @@ def _measured(component: Component, table: _Table, name: str, weight: Array) -> 
                               weight)
     smaller = [table.without(i) for i in range(table.published.shape[0])] if table.published.shape[0] > 2 else []
     shares = [100.0 * float(weight @ t.component(name)) / float(weight @ t.variance(t.published)) for t in smaller]
-    return replace(component, variance=_estimate(own, weight), published=_estimate(100.0 * own / total, weight),
+    return replace(component, variance=_estimate(own, weight), published=_estimate(100.0 * own / np.maximum(total, 1e-12), weight),
                    predicted=predicted, without_one=(min(shares), max(shares)) if shares else None)
 
 

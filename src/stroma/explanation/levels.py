@@ -71,7 +71,8 @@ class Arm:
             DRUGS: ", ".join(t.therapy_id.replace("_", " ") for t in self.drugs) or "none",
             PATIENTS: people,
             SOURCE: str(product["cell_source"]), DONOR: str(product["donor"]), ROUTE: str(product["route"]),
-            DOSE: dose_words(self.dose) + ("" if self.dose_stated else " (assumed)"), STEROID: f"{steroid:g} mg/day", INFLAMMATION: "not published by arm"}
+            DOSE: dose_words(self.dose) + ("" if self.dose_stated else " (assumed)"), STEROID: f"{steroid:g} mg/day",
+            INFLAMMATION: "not published by arm"}
 
     @property
     def modelled(self) -> dict[str, str]:

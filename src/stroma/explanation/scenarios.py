@@ -1,4 +1,4 @@
-"""Scenarios of one arm: the same patients solved with some causes on; what a switch does not touch is not solved twice."""
+"""Scenarios of one arm: the same patients with some causes on; what a switch does not touch is not solved twice."""
 
 from __future__ import annotations
 
@@ -45,10 +45,7 @@ class Solver:
         fresh = source < 0
         pools = [pool for _, pool in known]
         new = self._solved(_rows(people, fresh), given) if fresh.any() else None
-        if new is None or not fresh.all():
-            pool = _gathered(people, self.visit_day, pools, source, new, fresh)
-        else:
-            pool = new
+        pool = new if new and fresh.all() else _gathered(people, self.visit_day, pools, source, new, fresh)
         known.append((numbers, pool))
         return pool
 

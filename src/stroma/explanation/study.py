@@ -66,9 +66,10 @@ def explain_study(study_id: str, settings: Settings | None = None, backend: Back
         report = None if progress is None else _counting(progress, number, len(arms))
         game = Game(disease, members, drawn, mechanisms, rules, sizes, backend or engine("cpu"), report)
         outcomes += game.play(posterior.manifest["target_ids"])
-    order = {t.target_id: i for i, t in enumerate(targets)}
-    return Explanation(study_id, citation, disease, tuple(sorted(outcomes, key=lambda o: order[o.target.target_id])),
-                       tuple(left_out), posterior, sizes, distinct_size(drawn.weights["current"], drawn.group), ORDER)
+    arm_of = {label: i for i, label in enumerate(dict.fromkeys(t.arm_label for t in targets))}
+    outcomes.sort(key=lambda o: (arm_of[o.target.arm_label], targets.index(o.target)))
+    return Explanation(study_id, citation, disease, tuple(outcomes), tuple(left_out), posterior,
+                       sizes, distinct_size(drawn.weights["current"], drawn.group), ORDER)
 
 
 def _home(study_id: str) -> tuple[Disease, TargetList]:

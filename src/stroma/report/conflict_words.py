@@ -38,7 +38,7 @@ def _whole(share: float) -> str:
 
 def levels_words(levels: Mapping[str, int], unit: str = "") -> str:
     """Write how many studies or arms have each level."""
-    return "; ".join(f"{name.replace('_', ' ')} {n}{unit}" for name, n in levels.items())
+    return "; ".join(f"{name.replace('_', ' ')}: {n}{unit}" for name, n in levels.items())
 
 
 def headline(found: Conflict) -> str:
@@ -47,13 +47,14 @@ def headline(found: Conflict) -> str:
     name = found.disease.name
     if found.published_sd is None or found.predicted_sd is None:
         return (f"One study with cells ({found.studies[0].study_id}) has a number that can be compared in {name}: "
-                "one study is no conflict, so there is no spread to take apart.")
+                "one study is no conflict, and there is no spread to take apart.")
     by_id = {c.factor_id: c for c in found.components}
     low, high = found.published_sd.pi90
     known = [c for c in found.components if c.factor_id not in (CHANCE, REST)]
     share = sum(c.published.mean for c in known if c.published)
-    return (f"{n} studies with cells in {name} differ by a standard deviation of {number(found.published_sd.mean, False)} "
-            f"logits ({number(low, False)} to {number(high, False)}). What is known to differ between them makes "
+    sd = number(found.published_sd.mean, False)
+    return (f"{n} studies with cells in {name} differ by a standard deviation of {sd} logits "
+            f"({number(low, False)} to {number(high, False)}). What is known to differ between them makes "
             f"{_whole(share)} % of that variance by the model, the sampling of few patients "
             f"{per_cent(by_id[CHANCE].published)}, and {per_cent(by_id[REST].published)} stays unexplained.")
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from stroma.explanation.parts import ExplainedOutcome, Explanation, Part
 from stroma.notice import NOTICE
-from stroma.report.explain_words import headline, interval, left_out_words, number, outcome_words, rows_of, sentence, side, unit_of
+from stroma.report.explain_words import (
+    headline,
+    interval,
+    left_out_words,
+    number,
+    outcome_words,
+    rows_of,
+    sentence,
+    side,
+    unit_of,
+)
 from stroma.report.labels import significant
 from stroma.report.run_tables import Rows
 
