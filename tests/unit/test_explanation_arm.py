@@ -10,15 +10,17 @@ import pytest
 
 from stroma.calibration.posterior import load_posterior
 from stroma.calibration.predict import take_draws
+from stroma.calibration.simulate import people_of, regimen
 from stroma.calibration.targets import Target, load_targets
-from stroma.disease import load_disease
+from stroma.disease import known_diseases, load_disease
 from stroma.engine.backends import backend
 from stroma.errors import StromaError
 from stroma.explanation.arm import Game
 from stroma.explanation.causes import read_mechanisms, switched_off
-from stroma.explanation.parts import CHANCE, ExplainedOutcome, Settings
+from stroma.explanation.parts import CHANCE, ROUTE, SIGNAL, ExplainedOutcome, Settings
+from stroma.explanation.scenarios import Solver
 from stroma.library import library_root
-from stroma.trial.observe import observe
+from stroma.therapy import load_therapy
 from stroma.trial.rules import load_rules
 
 SMALL = Settings(draws=24, subjects=20, seed=3)
@@ -69,19 +71,24 @@ def test_an_arm_without_cells_owes_them_nothing() -> None:
     assert part(found, "background_drugs") != 0
 
 
-def test_cells_without_any_signal_are_no_cells() -> None:
-    """Two roads to the same scenario: the cells not given, and given with every signal off."""
-    played = game(target())
-    names = {m.mechanism_id: m for m in played.mechanisms}
-    silent = switched_off(SLE, played.people, [names[s] for s in played.signals])
-    deaf = switched_off(SLE, played.people, [names[r] for r in played.routes])
-    drugs = [t for t in played.therapies if t.kind != "cells"]
-    without = observe(SLE, played.solver.solve(played.people, drugs), 3)
-    for people in (silent, deaf):
-        seen = observe(SLE, played.solver.solve(people, played.therapies), 3)
-        assert np.allclose(seen["proteinuria_24h"], without["proteinuria_24h"], rtol=1e-3)
-    given = observe(SLE, played.solver.solve(played.people, played.therapies), 3)
-    assert not np.allclose(given["proteinuria_24h"], without["proteinuria_24h"], rtol=1e-3)
+@pytest.mark.parametrize("disease_id", known_diseases())
+def test_cells_without_any_signal_or_any_route_are_no_cells(disease_id: str) -> None:
+    """Three roads to the same patients: cells not given, given with every signal off, with every route off."""
+    disease = load_disease(disease_id)
+    code = next(c for c, r in disease.regimens.items() if any(load_therapy(t).kind == "cells" for t in r["therapies"]))
+    therapies = regimen(disease, code)
+    drawn = take_draws(load_posterior(disease), 12, 3)
+    people = people_of(disease, drawn.draws, 10, disease.config["populations"][0],
+                       next(iter(disease.config["regions"]), ""), 3)
+    causes = read_mechanisms(disease)
+    solver = Solver(disease, np.array([0.0, 30, 90, 180]), 3, backend("cpu"))
+    without = solver.solve(people, [t for t in therapies if t.kind != "cells"]).states
+    for kind in (SIGNAL, ROUTE):
+        off = switched_off(disease, people, [m for m in causes if m.kind == kind])
+        for name, values in solver.solve(off, therapies).states.items():
+            assert np.allclose(values, without[name], rtol=2e-3, atol=1e-5), (kind, name)
+    given = solver.solve(people, therapies).states
+    assert any(not np.allclose(values, without[name], rtol=1e-2, atol=1e-4) for name, values in given.items())
 
 
 def test_the_signal_that_a_draw_has_not_is_worth_nothing() -> None:

@@ -48,6 +48,7 @@ from stroma.explanation.levels import (
 )
 from stroma.explanation.parts import Settings, weighted_points
 from stroma.explanation.shares import owen_values
+from stroma.explanation.spread import TINY, Spread
 from stroma.library import library_root
 from stroma.therapy import CellDose, Therapy
 from stroma.trial.observe import observe
@@ -122,17 +123,19 @@ def explain_conflict(disease: Disease, settings: Settings | None = None, backend
     studies = tuple(_study(s, arms, deviation, weight, factors) for s in study_ids)
     if len(study_ids) < 2:
         return Conflict(studies=studies, components=blank, published_sd=None, predicted_sd=None, **common)
-    table = _Table.of(study_ids, arms, deviation)
+    rows = [_averaged([a for a in arms if a.study_id == s], deviation) for s in study_ids]
+    spread = Spread(np.stack([r.published for r in rows]),
+                    {n: np.stack([r.parts[n] for r in rows]) for n in rows[0].parts},
+                    np.stack([r.chance_sd**2 for r in rows]))
     kept = [name for name in FACTORS if factors[name][0]]
-    components = [_measured(c, table, _owner(c.factor_id, factors), weight) if c.factor_id in kept else c
+    components = [_measured(c, spread, _owner(c.factor_id), weight) if c.factor_id in kept else c
                   for c in blank]
     components += [
-        _measured(Component(CHANCE, "chance: patients sampled", {}, {}, ""), table, CHANCE, weight),
-        _measured(Component(REST, "unexplained rest", {}, {}, ""), table, REST, weight)]
-    published, predicted = table.variance(table.published), table.variance(table.predicted)
+        _measured(Component(CHANCE, "chance: patients sampled", {}, {}, ""), spread, CHANCE, weight),
+        _measured(Component(REST, "unexplained rest", {}, {}, ""), spread, REST, weight)]
     return Conflict(studies=studies, components=tuple(components),
-                    published_sd=_estimate(np.sqrt(published), weight),
-                    predicted_sd=_estimate(np.sqrt(predicted), weight), **common)
+                    published_sd=_estimate(np.sqrt(spread.variance), weight),
+                    predicted_sd=_estimate(np.sqrt(spread.predicted_variance), weight), **common)
 
 
 def reference_arm(arms: Sequence[Arm]) -> Arm:
@@ -179,7 +182,8 @@ def _first_product(levels: Mapping[str, Mapping[str, int]]) -> str:
     return next((n for n in _PRODUCT_FACTORS if len(levels[n]) > 1), SOURCE)
 
 
-def _owner(factor: str, factors: Mapping[str, tuple[bool, str]]) -> str:
+def _owner(factor: str) -> str:
+    """Return the part that carries a factor."""
     return PRODUCT if factor in _PRODUCT_FACTORS else factor
 
 
@@ -297,69 +301,22 @@ def _study(study_id: str, arms: Sequence[Arm], of: Mapping[str, _Deviation], wei
            factors: Mapping[str, tuple[bool, str]]) -> StudyDeviation:
     own = [a for a in arms if a.study_id == study_id]
     found = _averaged(own, of)
-    parts = {name: float(weight @ found.parts[_owner(name, factors)]) for name in FACTORS if factors[name][0]}
+    parts = {name: float(weight @ found.parts[_owner(name)]) for name in FACTORS if factors[name][0]}
     return StudyDeviation(study_id, own[0].targets[0].year, sum(len(a.targets) for a in own),
                           _estimate(found.published, weight),
                           _estimate(np.sum(list(found.parts.values()), axis=0), weight),
                           float(weight @ found.chance_sd), parts)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Studies × draws: published, and every part; all in logits of improvement."""
-
-    published: Array
-    parts: Mapping[str, Array]
-    chance: Array
-
-    @staticmethod
-    def of(study_ids: Sequence[str], arms: Sequence[Arm], deviation: Mapping[str, _Deviation]) -> _Table:
-        """Gather the studies."""
-        rows = [_averaged([a for a in arms if a.study_id == s], deviation) for s in study_ids]
-        return _Table(np.stack([r.published for r in rows]),
-                      {n: np.stack([r.parts[n] for r in rows]) for n in rows[0].parts},
-                      np.stack([r.chance_sd**2 for r in rows]))
-
-    @property
-    def predicted(self) -> Array:
-        """Return the sum of the parts."""
-        return np.sum(list(self.parts.values()), axis=0)
-
-    def variance(self, values: Array) -> Array:
-        """Return the variance between studies in every draw."""
-        return values.var(axis=0, ddof=1)
-
-    def component(self, name: str) -> Array:
-        """Return what one part, chance or the rest adds to the published variance in every draw."""
-        if name in self.parts:
-            return _covariance(self.parts[name], self.published)
-        if name == CHANCE:
-            return self.chance.mean(axis=0)
-        return _covariance(self.published - self.predicted, self.published) - self.chance.mean(axis=0)
-
-    def without(self, study: int) -> _Table:
-        """Return the table without one study."""
-        keep = np.arange(self.published.shape[0]) != study
-        return _Table(self.published[keep], {k: v[keep] for k, v in self.parts.items()}, self.chance[keep])
-
-
-def _covariance(a: Array, b: Array) -> Array:
-    return ((a - a.mean(axis=0)) * (b - b.mean(axis=0))).sum(axis=0) / (a.shape[0] - 1)
-
-
-def _measured(component: Component, table: _Table, name: str, weight: Array) -> Component:
+def _measured(component: Component, spread: Spread, name: str, weight: Array) -> Component:
     """Return a component with its numbers."""
-    total = table.variance(table.published)
-    own = table.component(name)
-    predicted = None
-    if name in table.parts:
-        spread = table.variance(table.predicted)
-        predicted = _estimate(100.0 * _covariance(table.parts[name], table.predicted) / np.maximum(spread, 1e-12),
-                              weight)
-    smaller = [table.without(i) for i in range(table.published.shape[0])] if table.published.shape[0] > 2 else []
-    shares = [100.0 * float(weight @ t.component(name)) / float(weight @ t.variance(t.published)) for t in smaller]
-    return replace(component, variance=_estimate(own, weight), published=_estimate(100.0 * own / np.maximum(total, 1e-12), weight),
-                   predicted=predicted, without_one=(min(shares), max(shares)) if shares else None)
+    own = spread.component(name)
+    smaller = [spread.without(i) for i in range(spread.published.shape[0])] if spread.published.shape[0] > 2 else []
+    shares = [100.0 * float(weight @ s.component(name)) / float(weight @ s.variance) for s in smaller]
+    return replace(component, variance=_estimate(own, weight),
+                   published=_estimate(100.0 * own / np.maximum(spread.variance, TINY), weight),
+                   predicted=_estimate(spread.of_predicted(name), weight) if name in spread.parts else None,
+                   without_one=(min(shares), max(shares)) if shares else None)
 
 
 def _estimate(values: Array, weight: Array) -> Estimate:
