@@ -24,7 +24,6 @@ from stroma.calibration.simulate import people_of, regimen, statistic, visits_of
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
-from stroma.explanation.causes import NATURAL as NATURAL_CAUSE
 from stroma.explanation.causes import Mechanism, switched_off
 from stroma.explanation.parts import (
     CELLS,
@@ -84,7 +83,7 @@ class Game:
         self.therapies = regimen(self.disease, one.regimen, one.dose)
         self.has_cells = any(t.kind == "cells" for t in self.therapies)
         self.signals, self.routes = self._ids(SIGNAL), self._ids(ROUTE)
-        self.natural = self._ids(NATURAL_CAUSE)
+        self.natural = self._ids(NATURAL)
         self.kinds = ({ENTRY: ENTRY, REGRESSION: REGRESSION, DRUGS: DRUGS, OPEN_LABEL: OPEN_LABEL}
                       | dict.fromkeys(self.natural, NATURAL) | dict.fromkeys(self.signals, SIGNAL))
         self.labels = LABELS | {m.mechanism_id: m.label for m in self.mechanisms}
@@ -125,7 +124,7 @@ class Game:
         return self.solved[key]
 
     def _simulate(self, key: frozenset[str]) -> NDArray[np.float64]:
-        off = [m for m in self.mechanisms if m.kind == NATURAL_CAUSE and m.mechanism_id not in key]
+        off = [m for m in self.mechanisms if m.kind == NATURAL and m.mechanism_id not in key]
         drugs, cells = DRUGS in key, bool(key - {DRUGS, *self.natural})
         if cells and CELLS not in key:
             kind = ROUTE if key & set(self.routes) else SIGNAL

@@ -9,12 +9,11 @@ import numpy as np
 
 from stroma.disease import Disease
 from stroma.errors import Problems, StromaError, fail, nearest
-from stroma.explanation.parts import ROUTE, SIGNAL
+from stroma.explanation.parts import NATURAL, ROUTE, SIGNAL
 from stroma.expression import Expression, parse
 from stroma.population.subjects import Subjects
 from stroma.tables import Column, Row, read_table
 
-NATURAL = "natural"
 FILE = "decomposition.csv"
 _TEXT = Column(required=True)
 _COLUMNS = {"kind": Column(required=True, allowed=frozenset({NATURAL, SIGNAL, ROUTE})), "mechanism_id": _TEXT,

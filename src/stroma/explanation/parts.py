@@ -13,7 +13,7 @@ from stroma.calibration.targets import Target
 from stroma.disease import Disease
 
 # Kinds of parts.
-ENTRY, REGRESSION, NATURAL, DRUGS = "at_entry", "regression_to_the_mean", "natural_course", "background_drugs"
+ENTRY, REGRESSION, NATURAL, DRUGS = "at_entry", "regression_to_the_mean", "natural", "background_drugs"
 SIGNAL, ROUTE, CELLS = "signal", "route", "cells"
 OPEN_LABEL, CHANCE = "open_label", "chance"
 POINTS = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -81,7 +81,7 @@ def left_out_words(found: Explanation) -> list[str]:
 def headline(found: Explanation) -> str:
     """Say what was explained and with what."""
     n, fitted = len(found.outcomes), sum(o.fitted for o in found.outcomes)
-    what = f"{n} published change{'s' * (n > 1)} of {found.study_id} taken apart"
-    known = ("it" if n == 1 else "all of them") if fitted == n else "none of them" if not fitted else f"{fitted} of them"
-    return (f"{what} with {found.settings.draws} parameter draws ({found.effective:.0f} effective) and "
-            f"{found.settings.subjects} patients each; the posterior was fitted to {known}.")
+    which = "all" if fitted == n else str(fitted) if fitted else "none"
+    return (f"{n} published change{'s' * (n > 1)} of {found.study_id} taken apart with {found.settings.draws} parameter "
+            f"draws ({found.effective:.0f} effective) and {found.settings.subjects} patients each; in the fit of the "
+            f"posterior: {which}.")
