@@ -82,6 +82,7 @@ def headline(found: Explanation) -> str:
     """Say what was explained and with what."""
     n, fitted = len(found.outcomes), sum(o.fitted for o in found.outcomes)
     which = "all" if fitted == n else str(fitted) if fitted else "none"
-    return (f"{n} published change{'s' * (n > 1)} of {found.study_id} taken apart with {found.settings.draws} "
-            f"parameter draws ({found.effective:.0f} effective) and {found.settings.subjects} patients each; in the fit of the "
+    changes = "change" if n == 1 else "changes"
+    return (f"{n} published {changes} of {found.study_id} taken apart with {found.settings.draws} parameter draws "
+            f"({found.effective:.0f} effective) and {found.settings.subjects} patients each; in the fit of the "
             f"posterior: {which}.")
