@@ -32,7 +32,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 VERBS = [[], ["simulate"], ["model"], ["model", "export"], ["doctor"], ["help"], ["evidence"], ["engine"],
-         ["validate"]]
+         ["validate"], ["explain"]]
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: " ".join(verb) or "stroma")

@@ -14,6 +14,7 @@ from stroma.cli import (
     engine,
     error_codes,
     evidence,
+    explain,
     forecast,
     model,
     new,
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("forecast")(forecast.forecast)
 app.command("predict")(forecast.predict)
 app.command("power")(power.power)
+app.command("explain")(explain.explain)
 app.add_typer(new.app, name="new")
 app.command("calibrate")(calibrate.calibrate)
 app.command("validate")(validate.validate)

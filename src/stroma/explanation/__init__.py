@@ -1,0 +1,1 @@
+"""Why published changes are what they are: the causes in the model switched on and off."""
