@@ -22,11 +22,11 @@ WHERE, LICENCE, RELAY = "where", "licence", "relay"
 GONE = "engulfed"
 POINTS = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Minutes, hours, days and weeks after the first cells.
-_DAYS = np.array([1 / 288, 1 / 96, 1 / 48, 1 / 24, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 7,
-                  7.5, 8, 9, 10, 11, 12, 14, 15, 16, 17, 19, 21, 24, 28, 35, 42, 56, 84, 112, 140, 168])
+_DAYS = np.array([1 / 288, 1 / 96, 1 / 48, 1 / 24, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6,
+                  7, 7.5, 8, 9, 10, 11, 12, 14, 15, 16, 17, 19, 21, 24, 28, 35, 42, 56, 84, 112, 140, 168])
 _DRAWS, _SUBJECTS = 100, 5
-_COLUMNS = {"output": Column(required=True), "part": Column(required=True, allowed=frozenset({WHERE, LICENCE, RELAY})),
-            "label": Column(required=True)}
+_COLUMNS = {"output": Column(required=True), "label": Column(required=True),
+            "part": Column(required=True, allowed=frozenset({WHERE, LICENCE, RELAY}))}
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,11 @@ def cell_fate(found: Simulated, settings: Settings, backend: Backend) -> CellFat
             given += sum(cells * (days > day) for day in therapy.cell_dose.days)
     later = days > first
     weight = np.repeat(drawn.weights["current"][some], _SUBJECTS) * pool.solved
-    values = {r.text("output"): (r.text("label"), r.text("part"), pool.states[r.text("output")][:, later]) for r in rows}
-    values = {n: (label, part, v / given[:, later] if part == WHERE else v) for n, (label, part, v) in values.items()}
+    values = {}
+    for row in rows:
+        name, part = row.text("output"), row.text("part")
+        share = given[:, later] if part == WHERE else 1.0
+        values[name] = row.text("label"), part, pool.states[name][:, later] / share
     here = [v for _, part, v in values.values() if part == WHERE]
     values[GONE] = (GONE, WHERE, 1.0 - np.sum(here, axis=0))
     return CellFate(arm.label, tuple(sorted({float(d) for t in therapies if t.cell_dose for d in t.cell_dose.days})),

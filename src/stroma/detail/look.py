@@ -23,6 +23,8 @@ from stroma.disease import SWITCH
 from stroma.engine.ensemble import Backend
 from stroma.trial.design import TrialDesign
 
+SHARE = "share"
+
 
 @dataclass(frozen=True)
 class Uncertainty:
@@ -31,7 +33,7 @@ class Uncertainty:
     Parameters
     ----------
     unit : str
-        Of the numbers; variances have its square.
+        :data:`SHARE` where the numbers are shares from 0 to 1, else the quantity whose mean change they are.
     variances : tuple of Variance
         Arm by arm, then the difference where there is one.
     carried : tuple of Carried
@@ -56,6 +58,8 @@ class Detail:
         Empty in a disease without a flare hazard.
     fate : CellFate or None
     week : FirstWeek or None
+    cumulative : bool
+        Whether the primary outcome still counts after leaving.
     patients : tuple of Patient
         The first replicate of ``flow``, which is also the trial that the curves of ``flares`` show.
     visit_day : tuple of float
@@ -68,6 +72,7 @@ class Detail:
     flares: tuple[FlareCurve, ...]
     fate: CellFate | None
     week: FirstWeek | None
+    cumulative: bool
     patients: tuple[Patient, ...]
     visit_day: tuple[float, ...]
     uncertainty: Uncertainty | None
@@ -96,7 +101,8 @@ def look_closer(forecast: Forecast, backend: Backend, solved: SolvedArms, uncert
                             solved=solved)
     made = replicas(found, design, settings)
     return Detail(design, patient_flow(made), flare_curves(made), cell_fate(found, settings, backend),
-                  first_week(found), one_trial(made), tuple(float(d) for d in found.potential.visit_day),
+                  first_week(found), made.cumulative, one_trial(made),
+                  tuple(float(d) for d in found.potential.visit_day),
                   _taken_apart(found, design, forecast, backend) if uncertainty else None)
 
 
@@ -116,12 +122,11 @@ def _taken_apart(found: Simulated, design: TrialDesign, forecast: Forecast, back
     switches = [i for i, n in enumerate(names) if disease.parameters[n].distribution == SWITCH]
     structure = np.unique(found.drawn.draws.scaled[:, switches], axis=0, return_inverse=True)[1].ravel()
     kinds = [ASSUMED if disease.parameters[n].confidence == ASSUMED else SOURCED for n in names]
-    leaning, variances, carriers = leanings(found, design, pool), [], []
+    leaning, variances, moments = leanings(found, design, pool), [], {}
     for result, members in wanted.items():
-        moments = draw_moments([(s, arms[i]) for s, i in members], pool.eligible, pool.study_spread, leaning)
+        moments[result] = draw_moments([(s, arms[i]) for s, i in members], pool.eligible, pool.study_spread, leaning)
         own = own_share(*([run[i] for _, i in members] for run in twice), shared,
                         weight[some] * shared.any(axis=1))
-        variances.append(pooled(result, moments, own, weight, found.drawn.group, structure, seed))
-        carriers.append(carried(result, found.drawn.draws, moments, kinds, weight, seed))
-    unit = "points" if not design.outcomes[0].quantity else design.outcomes[0].quantity
-    return Uncertainty(unit, tuple(variances), tuple(c for c in carriers if c))
+        variances.append(pooled(result, moments[result], own, weight, found.drawn.group, structure, seed))
+    return Uncertainty(design.outcomes[0].quantity or SHARE, tuple(variances),
+                       carried(found.drawn.draws, moments, kinds, weight, seed))

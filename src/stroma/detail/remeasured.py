@@ -20,7 +20,8 @@ MOST_DRAWS = 100
 _MOMENT = 1e-6
 
 
-def measured_twice(found: Simulated, settings: Settings, backend: Backend) -> tuple[PotentialOutcomes, PotentialOutcomes]:
+def measured_twice(found: Simulated, settings: Settings,
+                   backend: Backend) -> tuple[PotentialOutcomes, PotentialOutcomes]:
     """Return what the patients of the first draws show in two runs of chance after entry.
 
     Both runs share the patients, their first visit, by which they entered, and the day of rescue. Of what nobody

@@ -79,7 +79,8 @@ def replicas(found: Simulated, design: TrialDesign, settings: Settings) -> Repli
                         [a.label for a in design.arms])
     cumulative = bool(primary.rule_id) and found.rules[primary.rule_id].kind != AT_VISIT
     return Replicas(found.disease, design, found.pools, found.potential, trials, visit, cumulative,
-                    _first_flares(found, design, first, settings), tuple(_infusions(found, a) for a in range(len(found.pools))))
+                    _first_flares(found, design, first, settings),
+                    tuple(_infusions(found, arm) for arm in range(len(found.pools))))
 
 
 def region_of(disease: Disease, design: TrialDesign) -> str:
@@ -95,7 +96,8 @@ def _infusions(found: Simulated, arm: int) -> NDArray[np.float64]:
     return np.concatenate(columns, axis=1)
 
 
-def _first_flares(found: Simulated, design: TrialDesign, first: int, settings: Settings) -> dict[str, NDArray[np.float64]]:
+def _first_flares(found: Simulated, design: TrialDesign, first: int,
+                  settings: Settings) -> dict[str, NDArray[np.float64]]:
     """Return when flares begin, from the same streams that the simulated courses had."""
     disease = found.disease
     flares = disease.config.get("flare", ())
