@@ -100,7 +100,7 @@ def carried(draws: Draws, moments: Mapping[str, DrawMoments], kinds: Sequence[st
     points, which = np.unique(draws.scaled, axis=0, return_inverse=True)  # a draw taken twice is one
     which = which.ravel()
     means = [np.bincount(which, m.mean) / np.bincount(which) for m in moments.values()]
-    surfaces = fit_surfaces(points, np.stack(means, axis=1), np.bincount(which, weight))
+    surfaces = fit_surfaces(points, np.stack(means, axis=1), np.asarray(np.bincount(which, weight), float))
     margins = [_margin(draws.scaled[:, i], weight) for i in range(len(draws.names))]
     single = {"num_vars": len(draws.names), "names": list(draws.names), "bounds": [[0.0, 1.0]] * len(draws.names)}
     asked = [(single, draws.names), (single | {"groups": list(kinds)}, tuple(dict.fromkeys(kinds)))]

@@ -90,4 +90,4 @@ def kaplan_meier(time: Array, happened: NDArray[np.bool_], day: Array) -> Array:
     step = np.where(happened, 1.0 - 1.0 / (n - np.arange(n)), 1.0)
     free = np.concatenate([np.ones((time.shape[0], 1)), np.cumprod(step, axis=1)], axis=1)
     passed = (time[:, :, None] <= day).sum(axis=1)
-    return np.take_along_axis(free, passed, 1)
+    return np.asarray(np.take_along_axis(free, passed, 1), float)

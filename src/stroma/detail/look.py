@@ -116,7 +116,7 @@ def _taken_apart(found: Simulated, design: TrialDesign, forecast: Forecast, back
         wanted[DIFFERENCE] = [(1.0, pair[0]), (-1.0, pair[1])]
     some = slice(0, min(MOST_DRAWS, found.drawn.draws.n))
     runs = measured_twice(found, forecast.settings, backend)
-    twice = [arm_responses(found, design, run, some) for run in runs]
+    first, again = (arm_responses(found, design, run, some) for run in runs)
     shared = runs[1].eligible
     disease, names = forecast.disease, found.drawn.draws.names
     switches = [i for i, n in enumerate(names) if disease.parameters[n].distribution == SWITCH]
@@ -125,7 +125,7 @@ def _taken_apart(found: Simulated, design: TrialDesign, forecast: Forecast, back
     leaning, variances, moments = leanings(found, design, pool), [], {}
     for result, members in wanted.items():
         moments[result] = draw_moments([(s, arms[i]) for s, i in members], pool.eligible, pool.study_spread, leaning)
-        own = own_share(*([run[i] for _, i in members] for run in twice), shared,
+        own = own_share([first[i] for _, i in members], [again[i] for _, i in members], shared,
                         weight[some] * shared.any(axis=1))
         variances.append(pooled(result, moments[result], own, weight, found.drawn.group, structure, seed))
     return Uncertainty(design.outcomes[0].quantity or SHARE, tuple(variances),

@@ -67,8 +67,8 @@ def one_trial(made: Replicas) -> tuple[Patient, ...]:
             rescued = np.flatnonzero(pool.events[RESCUE][(arm, *at)] & kept)
             flare = {}
             for name, begins in made.flare_day.items():
-                time, happened = observed_time(begins[at], np.float64(leaves), made.end)
-                flare[name] = (float(time), bool(happened))
+                time, happened = observed_time(begins[at][None], np.array([leaves]), made.end)
+                flare[name] = (float(time[0]), bool(happened[0]))
             patients.append(Patient(
                 len(patients) + 1, arm, float(fixed["age"][at]), float(fixed["weight"][at]), bool(fixed["female"][at]),
                 int((made.infusion_day[arm][:, draw] <= leaves).sum()), leaves if leaves < made.end else None,

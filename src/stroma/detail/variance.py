@@ -127,8 +127,8 @@ def draw_moments(arms: Sequence[tuple[float, ArmResponses]], eligible: NDArray[n
     leaning : ndarray, shape (n_draw, n_subject), or None
         What a study effect tilts enrolment by; None where it tilts none.
     """
-    total = sum(sign * arm.slope[:, None] * arm.value for sign, arm in arms)
-    level = sum(sign * arm.level for sign, arm in arms)
+    total = np.sum([sign * arm.slope[:, None] * arm.value for sign, arm in arms], axis=0)
+    level = np.sum([sign * arm.level for sign, arm in arms], axis=0)
     nodes, share = np.polynomial.hermite_e.hermegauss(1 if leaning is None else _NODES)
     share = share / share.sum()
     means, blur, within = [], np.zeros(level.shape), np.zeros(level.shape)
@@ -136,10 +136,10 @@ def draw_moments(arms: Sequence[tuple[float, ArmResponses]], eligible: NDArray[n
         w = enrolled(eligible, study_spread, leaning, float(node))
         means.append(level + (w * total).sum(axis=1))
         blur += each * weighted_covariance(total, total, w) * (w**2).sum(axis=1)
-        within += each * sum(_single(arm, w) / arm.size for _, arm in arms)
+        within += each * np.sum([_single(arm, w) / arm.size for _, arm in arms], axis=0)
     table = np.stack(means)
     mean = share @ table
-    added = sum(sign * arm.effect_sd for sign, arm in arms) ** 2
+    added = np.sum([sign * arm.effect_sd for sign, arm in arms], axis=0) ** 2
     return DrawMoments(mean, blur, share @ (table - mean) ** 2 + added, within)
 
 
@@ -152,9 +152,10 @@ def own_share(first: Sequence[ArmResponses], again: Sequence[ArmResponses], elig
     weight : ndarray, shape (n_draw,)
     """
     w = enrolled(eligible, np.zeros(weight.size), None, 0.0)
-    own = sum(a.slope * b.slope * weighted_covariance(a.value, b.value, w) / a.size
-              for a, b in zip(first, again, strict=True))
-    whole = sum(0.5 * (_single(a, w) / a.size + _single(b, w) / b.size) for a, b in zip(first, again, strict=True))
+    own, whole = np.zeros(weight.size), np.zeros(weight.size)
+    for a, b in zip(first, again, strict=True):
+        own += a.slope * b.slope * weighted_covariance(a.value, b.value, w) / a.size
+        whole += 0.5 * (_single(a, w) / a.size + _single(b, w) / b.size)
     total = float(weight @ whole)
     return float(np.clip(float(weight @ own) / total, 0.0, 1.0)) if total > 0 else 0.0
 
