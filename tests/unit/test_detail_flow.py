@@ -70,9 +70,9 @@ def test_the_flow_adds_up_in_every_trial(which, request):
 
 
 def test_nobody_leaves_where_the_hazard_is_nothing(made):
-    safe = replace(made, trials=replace(made.trials, leaves_day=tuple(np.full_like(x, 1e9) for x in made.trials.leaves_day),
-                                        last_visit=tuple(np.full_like(x, made.potential.visit_day.size - 1)
-                                                         for x in made.trials.last_visit)))
+    never = tuple(np.full_like(x, 1e9) for x in made.trials.leaves_day)
+    last = tuple(np.full_like(x, made.potential.visit_day.size - 1) for x in made.trials.last_visit)
+    safe = replace(made, trials=replace(made.trials, leaves_day=never, last_visit=last))
     for arm in patient_flow(safe):
         assert not arm.left.any() and not arm.left_rescued.any()
         assert all((x == arm.randomised).all() for x in arm.infused)
@@ -182,4 +182,5 @@ def test_csv_and_parquet_hold_the_same_and_say_simulated(lupus):
 
 def test_codes_are_short_and_unlike():
     codes = parameter_codes(["serum_albumin", "serum_albumin_change", "serum_album", "c3"])
-    assert codes == {"serum_albumin": "SERUMALB", "serum_albumin_change": "SERUMAL2", "serum_album": "SERUMAL3", "c3": "C3"}
+    assert codes == {"serum_albumin": "SERUMALB", "serum_albumin_change": "SERUMAL2", "serum_album": "SERUMAL3",
+                     "c3": "C3"}

@@ -18,7 +18,6 @@ from stroma.detail.surface import fit_surfaces
 from stroma.detail.variance import SOURCES, DrawMoments, draw_moments, own_share, pooled
 from stroma.engine.cpu import CpuBackend
 from stroma.trial.conduct import PotentialOutcomes, responders, run_trials
-from stroma.trial.rules import AT_VISIT
 
 DRAWS, PATIENTS, N = 1500, 60, 25
 PARAMETERS, STRUCTURE, OWN, NOISE, STUDIES = 0.4, 0.6, 1.5, 1.0, 0.3  # standard deviations
@@ -45,7 +44,8 @@ def test_a_nested_normal_comes_apart_as_it_was_made():
     truth = {"sampling": NOISE**2 / N, "patients": OWN**2 / N, "studies": STUDIES**2, "parameters": PARAMETERS**2,
              "structure": STRUCTURE**2}
     for source in SOURCES:
-        assert found.parts[source] == pytest.approx(truth[source], abs=4 * found.errors[source] + 0.01 * found.total), source
+        near = 4 * found.errors[source] + 0.01 * found.total
+        assert found.parts[source] == pytest.approx(truth[source], abs=near), source
     assert found.total == pytest.approx(sum(truth.values()), rel=0.06)
     assert sum(found.share(s) for s in SOURCES) == pytest.approx(1.0)
 
@@ -114,16 +114,16 @@ def test_the_parts_add_up_to_the_variance_of_the_forecast(taken_apart):
 
 
 def test_the_same_patients_are_measured_twice(taken_apart):
-    found, _, arms = taken_apart
+    _, _, arms = taken_apart
     one, two = measured_twice(arms, SETTINGS, CpuBackend())
     for name, value in one.measures.items():
         assert np.array_equal(value[..., 0], two.measures[name][..., 0], equal_nan=True), name
-    later = np.log(np.maximum(one.measures["upcr"][0, :, :, -1], 1e-9)), np.log(np.maximum(two.measures["upcr"][0, :, :, -1], 1e-9))
-    assert 0.3 < np.corrcoef(later[0].ravel(), later[1].ravel())[0, 1] < 0.999
-    again = arms.potential.measures["upcr"][0, :one.n_draw]
-    assert np.median(np.abs(np.log(again[..., -1] / one.measures["upcr"][0, ..., -1]))) < 1e-3
-    rule = found.designs[0].outcomes[0].rule_id
-    assert found.disease.disease_id == "sle" and arms.rules[rule].kind != AT_VISIT
+        assert np.array_equal(value[..., 0], arms.potential.measures[name][:, :one.n_draw, :, 0], equal_nan=True), name
+    last = [np.log(run.measures["upcr"][0, ..., -1]).ravel() for run in (one, two)]
+    assert 0.3 < np.corrcoef(last)[0, 1] < 0.999
+    error = np.std(last[0] - last[1]) / np.sqrt(last[0].size)
+    assert np.mean(last[0]) == pytest.approx(np.mean(last[1]), abs=4 * error)
+    assert one.eligible.any() and not (two.eligible & ~one.eligible).any()
 
 
 def test_every_source_is_there_and_parameters_have_indices(taken_apart):
@@ -190,7 +190,8 @@ def test_left_out_draws_are_judged_as_if_left_out():
 def test_too_few_draws_have_no_indices():
     d = draws(40, 3)
     none = np.zeros(40)
-    assert carried(d, {"y": DrawMoments(d.scaled[:, 0], none, none, none)}, ["sourced"] * 3, np.full(40, 1 / 40), 1) == ()
+    moments = {"y": DrawMoments(d.scaled[:, 0], none, none, none)}
+    assert carried(d, moments, ["sourced"] * 3, np.full(40, 1 / 40), 1) == ()
 
 
 def test_people_who_know_their_treatment_move_the_mean(taken_apart):
