@@ -62,8 +62,8 @@ def first_week_sentence(found: FirstWeek, severity: str) -> str:
     if change.difference is not None:
         text += f"; difference {change_words(change, change.difference)}"
     return (f"{text} (medians and 90 % intervals over what is not known of the model, endless patients). No data exist "
-            f"before day {found.first_published_day:g}: the library holds no published number of this disease from an "
-            f"earlier day, so that this is the model alone.")
+            f"before day {found.first_published_day:g} in the library's studies of this disease, so that this is the "
+            f"model alone.")
 
 
 def change_words(change: EarlyChange, points: tuple[float, float, float]) -> str:
@@ -71,6 +71,7 @@ def change_words(change: EarlyChange, points: tuple[float, float, float]) -> str
     largest = max(abs(x) for _, _, arm in change.arms for x in arm)
     digits = max(0, 1 - math.floor(math.log10(largest / 3))) if largest > 0 else 0
     unit = quantity_unit(change.quantity)
+    unit = f"points of {unit}" if unit[:1].isdigit() else unit
     if max(abs(x) for x in points) < 0.5 * 10.0**-digits:
         return f"less than {10.0**-digits:g} {unit}".strip()
     low, middle, high = (f"{x:+.{digits}f}".replace("-", "−") for x in points)
