@@ -92,7 +92,7 @@ def cells_arm(design: TrialDesign) -> int:
     return next((i for i, a in enumerate(design.arms) if not a.control), 0)
 
 
-def _strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
+def treated_strata(arm: Arm, n_draw: int) -> list[tuple[slice, list[Therapy]]]:
     """Split the draws over the values of what nobody reports: dose, interval of the infusions, thawed or fresh."""
     cells = [t for t in arm.treatments if t.dose is not None]
     if not cells:
@@ -149,7 +149,7 @@ def simulate_arms(disease: Disease, design: TrialDesign, draws: Draws, settings:
     for number, arm in enumerate(design.arms):
         parts: list[Quantities] = []
         failed, keys, checked = 0, [], []
-        strata = _strata(arm, draws.n)
+        strata = treated_strata(arm, draws.n)
         key = hashlib.sha256(f"{common}{strata!r}".encode()).hexdigest()
         known = kept.get(key, arm)
         if known is not None:

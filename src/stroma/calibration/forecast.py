@@ -104,7 +104,7 @@ def read_own(path: Path) -> Trial:
 
 def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Backend | None = None,
                    progress: Progress | None = None, asked: Sequence[Asked] = (),
-                   posterior: Posterior | None = None) -> Forecast:
+                   posterior: Posterior | None = None, solved: SolvedArms | None = None) -> Forecast:
     """Forecast a trial, with scenarios beside it where some are asked for.
 
     Parameters
@@ -119,6 +119,8 @@ def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Back
         Scenarios.
     posterior : Posterior, optional
         The retrospective one by default.
+    solved : SolvedArms, optional
+        Arms of this run, kept for a closer look at them.
 
     Raises
     ------
@@ -128,14 +130,14 @@ def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Back
     """
     sizes, machine = settings or Settings(), backend or watched(engine("cpu"))
     designs = designs_of(trial.designs[0], asked, trial.disease)
-    solved, chosen = SolvedArms(), posterior or choose_posterior(trial.disease)
+    kept, chosen = solved or SolvedArms(), posterior or choose_posterior(trial.disease)
     seen = set(chosen.manifest["target_ids"])
     unseen = [t for t in trial.published if t.target_id not in seen]
     told = [*([_GIVEN] if trial.dose_given else []), *([_SEEN] if len(unseen) < len(trial.published) else [])]
     found = predict_trial(trial.record, trial.title, trial.disease, trial.designs,
-                          chosen, unseen, sizes, machine, progress, told, trial.dose_given, trial.files, solved)
+                          chosen, unseen, sizes, machine, progress, told, trial.dose_given, trial.files, kept)
     found = _with_reports(found)
-    return compare(found, asked, designs, sizes, machine, solved, progress) if asked else found
+    return compare(found, asked, designs, sizes, machine, kept, progress) if asked else found
 
 
 def forecast(nct_id: str, settings: Settings | None = None, dose: CellDose | None = None,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stroma.calibration.forecast import Trial
     from stroma.calibration.prediction import Forecast
     from stroma.calibration.what_if import Asked
+    from stroma.detail.look import Detail
     from stroma.disease import Disease
 
 Draws = Annotated[int, typer.Option("--draws", help="Parameter draws of the posterior.", min=50)]
@@ -38,6 +39,11 @@ Set = Annotated[list[str] | None, typer.Option(
 Ready = Annotated[list[str] | None, typer.Option(
     "--scenario", help="A ready comparison of library/scenarios, with what was claimed of it. Repeatable.")]
 
+Uncertainty = Annotated[bool, typer.Option(
+    "--uncertainty", help="Take the variance of the primary outcome apart, by source and by parameter (seconds more).")]
+SubjectData = Annotated[bool, typer.Option(
+    "--subject-data", help="Write the patients of one simulated trial as CSV and Parquet with ADaM names.")]
+
 
 def forecast(
     record: Annotated[str, typer.Argument(help="A registry id, for example NCT01539902.", metavar="RECORD")] = "",
@@ -48,6 +54,8 @@ def forecast(
     scenario: Ready = None,
     set_: Set = None,
     fit: Fit = "",
+    uncertainty: Uncertainty = False,
+    subject_data: SubjectData = False,
     draws: Draws = 800,
     subjects: Subjects = 80,
     trials: Trials = 2000,
@@ -62,11 +70,13 @@ def forecast(
     ------
     StromaError
         T080-T082, C080, C081 kinds of outcome and of questions, E401-E404 the record, T201-T208 the design,
-        T221-T223 scenarios, C020-C022 the posterior, S051 failed patients.
+        T221-T223 scenarios, C020-C022 the posterior, C070 SALib is missing, S051 failed patients.
     """
+    from stroma.calibration.arm_pools import SolvedArms
     from stroma.calibration.forecast import forecast_trial, read_registered
     from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
+    from stroma.detail.look import look_closer
     from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
     from stroma.errors import fail
@@ -74,20 +84,23 @@ def forecast(
 
     given = parse_dose(dose) if dose else None
     sizes = Settings(draws, subjects, trials, seed)
-    if every == bool(record) or (every and (dose or what_if or scenario or set_)):
-        raise fail("T082", "`--all` takes no RECORD, dose or scenario" if every else "which trial? no RECORD is given",
+    alone = bool(dose or what_if or scenario or set_ or uncertainty or subject_data)
+    if every == bool(record) or (every and alone):
+        raise fail("T082", "`--all` takes no RECORD and none of one trial's own questions" if every
+                   else "which trial? no RECORD is given",
                    hint="stroma forecast --all, or stroma forecast NCT01539902", exit_code=2)
     if every:
         forecast_all(sizes, fit, workers, out, as_json)
         return
 
-    def run(report: Report) -> Forecast:
+    def run(report: Report) -> tuple[Forecast, Detail]:
         trial: Trial = read_registered(record, given)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
-        return forecast_trial(trial, sizes, watched(CpuBackend(workers)), report, asked,
-                              choose_posterior(trial.disease, fit))
+        machine, solved = watched(CpuBackend(workers)), SolvedArms()
+        found = forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit), solved)
+        return found, look_closer(found, machine, solved, uncertainty)
 
-    _hand_over(f"forecast {record}", run, out, as_json)
+    _hand_over(f"forecast {record}", run, out, as_json, subject_data)
 
 
 def predict(
@@ -96,6 +109,8 @@ def predict(
     scenario: Ready = None,
     set_: Set = None,
     fit: Fit = "",
+    uncertainty: Uncertainty = False,
+    subject_data: SubjectData = False,
     draws: Draws = 800,
     subjects: Subjects = 80,
     trials: Trials = 2000,
@@ -109,24 +124,30 @@ def predict(
     Raises
     ------
     StromaError
-        T230-T231 the study, T208, T221-T223 scenarios, C020-C022 the posterior, S051 failed patients.
+        T230-T231 the study, T208, T221-T223 scenarios, C020-C022 the posterior,
+        C070 SALib is missing, S051 failed patients.
     """
+    from stroma.calibration.arm_pools import SolvedArms
     from stroma.calibration.forecast import forecast_trial, read_own
     from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
+    from stroma.detail.look import look_closer
     from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
 
-    def run(report: Report) -> Forecast:
+    def run(report: Report) -> tuple[Forecast, Detail]:
         trial = read_own(study)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
         sizes, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
-        return forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit))
+        solved = SolvedArms()
+        found = forecast_trial(trial, sizes, machine, report, asked, choose_posterior(trial.disease, fit), solved)
+        return found, look_closer(found, machine, solved, uncertainty)
 
-    _hand_over(f"predict {study.name}", run, out, as_json)
+    _hand_over(f"predict {study.name}", run, out, as_json, subject_data)
 
 
-def _hand_over(title: str, run: Callable[[Report], Forecast], out: Path, as_json: bool) -> None:
+def _hand_over(title: str, run: Callable[[Report], tuple[Forecast, Detail]], out: Path, as_json: bool,
+               subject_data: bool) -> None:
     """Run, write the run folder, and print JSON or the view for people."""
     from rich.console import Console
 
@@ -136,10 +157,11 @@ def _hand_over(title: str, run: Callable[[Report], Forecast], out: Path, as_json
 
     began = time.monotonic()
     with progress_bar(title) as report:
-        found = run(report)
-    folder = write_run(found, out, RunRecord(shlex.join(["stroma", *sys.argv[1:]]), time.monotonic() - began))
+        found, detail = run(report)
+    made = RunRecord(shlex.join(["stroma", *sys.argv[1:]]), time.monotonic() - began)
+    folder = write_run(found, out, made, detail, subject_data)
     if as_json:
-        sys.stdout.write(forecast_json(found, str(folder)))
+        sys.stdout.write(forecast_json(found, str(folder), detail))
         return
     Console().print(forecast_view(found))
     say(f"report: {folder / 'report.html'}")

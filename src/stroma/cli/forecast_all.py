@@ -49,8 +49,10 @@ def _within(report: Report, number: int, records: int) -> Report:
 
 def _card(record: str, sizes: Settings, fit: str, workers: int | None, out: Path, report: Report) -> Card:
     """Forecast one record and write its run folder; an error of the record becomes its card."""
+    from stroma.calibration.arm_pools import SolvedArms
     from stroma.calibration.forecast import forecast_trial, read_registered
     from stroma.calibration.posterior import choose_posterior
+    from stroma.detail.look import look_closer
     from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
     from stroma.errors import StromaError
@@ -61,9 +63,10 @@ def _card(record: str, sizes: Settings, fit: str, workers: int | None, out: Path
     try:
         trial = read_registered(record)
         title = trial.title
-        posterior = choose_posterior(trial.disease, fit)
-        found = forecast_trial(trial, sizes, watched(CpuBackend(workers)), report, (), posterior)
+        machine, solved = watched(CpuBackend(workers)), SolvedArms()
+        found = forecast_trial(trial, sizes, machine, report, (), choose_posterior(trial.disease, fit), solved)
+        detail = look_closer(found, machine, solved)
     except StromaError as error:
         return Card(record, title, reason=error)
     command = shlex.join(["stroma", "forecast", record, *[a for a in sys.argv[2:] if a not in ("--all", "--json")]])
-    return Card(record, title, found, write_run(found, out, RunRecord(command, time.monotonic() - began)))
+    return Card(record, title, found, write_run(found, out, RunRecord(command, time.monotonic() - began), detail))

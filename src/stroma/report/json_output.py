@@ -13,13 +13,15 @@ from stroma.calibration.prediction import (
     ScenarioForecast,
     Shift,
 )
+from stroma.detail.look import Detail
+from stroma.report.detail_output import detail_object
 from stroma.report.labels import difference_unit, significant
 
 POOLED = "counts of other studies, pooled; not mechanism"
 NO_COMPARISON = "nothing is compared: the study has no control arm"
 
 
-def forecast_object(found: Forecast, run_folder: str) -> dict[str, Any]:
+def forecast_object(found: Forecast, run_folder: str, detail: Detail | None = None) -> dict[str, Any]:
     """Return what ``stroma forecast --json`` prints.
 
     Parameters
@@ -27,6 +29,8 @@ def forecast_object(found: Forecast, run_folder: str) -> dict[str, Any]:
     found : Forecast
     run_folder : str
         Where the report and the tables stand.
+    detail : Detail, optional
+        A closer look, whose keys are added.
 
     Returns
     -------
@@ -54,6 +58,7 @@ def forecast_object(found: Forecast, run_folder: str) -> dict[str, Any]:
             "fitted_before": manifest["fitted_before"],
             "target_ids": list(manifest["target_ids"]),
         },
+        **(detail_object(detail) if detail else {}),
         "run_folder": run_folder,
     }
 
@@ -121,6 +126,7 @@ def _shift(shift: Shift | None) -> dict[str, Any] | None:
             "monte_carlo_error": significant(shift.error)}
 
 
-def forecast_json(found: Forecast, run_folder: str) -> str:
+def forecast_json(found: Forecast, run_folder: str, detail: Detail | None = None) -> str:
     """Return the object as text, keys in the order above."""
-    return json.dumps(forecast_object(found, run_folder), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    said = forecast_object(found, run_folder, detail)
+    return json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -9,10 +9,12 @@ from typing import Any
 
 from stroma.calibration.prediction import Forecast, OutcomeForecast
 from stroma.calibration.summaries import MAIN
+from stroma.detail.look import SHARE, Detail
+from stroma.detail.variance import SOURCES
 from stroma.evidence.store import load_evidence
 from stroma.notice import NOTICE
 from stroma.registry import RegistryRecord, read_record
-from stroma.report import figures, sentences
+from stroma.report import detail_figures, detail_words, figures, sentences
 from stroma.report.assumptions import count_assumed, record_facts
 from stroma.report.background import CHECKS, CheckSummary, read_background_check, summarise
 from stroma.report.event_words import basis_sentences
@@ -72,7 +74,7 @@ class ForecastRow:
     inside: bool | None
 
 
-def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
+def report_page(found: Forecast, manifest: Mapping[str, Any], detail: Detail | None = None) -> str:
     """Return the report of a forecast.
 
     Parameters
@@ -80,6 +82,8 @@ def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
     found : Forecast
     manifest : mapping
         What ``manifest.json`` says: command, seed, settings, hashes, versions.
+    detail : Detail, optional
+        A closer look, shown after the figures.
 
     Returns
     -------
@@ -98,7 +102,8 @@ def report_page(found: Forecast, manifest: Mapping[str, Any]) -> str:
     checks = read_background_check(found.disease.folder)
     summaries = summarise(checks)
     return environment.get_template(TEMPLATE).render(
-        notice=NOTICE, found=found, manifest=manifest, record=record, masking=_masking(record, found),
+        **_closer(detail), notice=NOTICE, found=found, manifest=manifest, record=record,
+        masking=_masking(record, found),
         planned=found.designs[0], conducted=found.designs[-1], rule=rule_words(found.designs[0].outcomes[0]),
         share=main_is_share(found), unit_of_difference=difference_unit(found),
         name_of_difference=difference_name(found), test=test_words(found),
@@ -126,6 +131,18 @@ def _figures(found: Forecast) -> dict[str, tuple[figures.Drawing, ...]]:
             "published": figures.against_published(found),
             "courses": figures.trajectories(found), "amplitudes": figures.amplitudes(found),
             "priors": (figures.under_priors(found),) if found.priors else ()}
+
+
+def _closer(detail: Detail | None) -> dict[str, Any]:
+    if detail is None:
+        return {"detail": None}
+    drawn = {"flares": detail_figures.flare_figures(detail),
+             "fate": detail_figures.fate_figures(detail.fate) if detail.fate else (),
+             "variance": (detail_figures.variance_figure(detail.uncertainty.variances),) if detail.uncertainty else ()}
+    share = detail.uncertainty is not None and detail.uncertainty.unit == SHARE
+    return {"detail": detail, "detail_figures": drawn, "words": detail_words, "boxes": detail_words.boxes(detail),
+            "visit": detail_words.primary_week(detail), "sources": SOURCES, "scale": 1e4 if share else 1.0,
+            "source_words": detail_figures.SOURCE_WORDS}
 
 
 def _masking(record: RegistryRecord | None, found: Forecast) -> str:

@@ -13,8 +13,11 @@ from pathlib import Path
 
 from stroma import __version__
 from stroma.calibration.prediction import Forecast
+from stroma.detail.look import Detail
 from stroma.errors import EXIT_ENVIRONMENT, fail
 from stroma.notice import NOTICE
+from stroma.report.adam import adam_tables, labelled
+from stroma.report.detail_output import detail_tables
 from stroma.report.json_output import forecast_object
 from stroma.report.page import report_page
 from stroma.report.run_tables import TYPED, csv_bytes, parquet_bytes, run_tables
@@ -38,15 +41,16 @@ class RunRecord:
     wall_s: float
 
 
-def run_name(found: Forecast) -> str:
+def run_name(found: Forecast, detail: Detail | None = None) -> str:
     """Return ``<record>-<hash>``; the hash changes with any number, setting, model, posterior or version."""
-    content = {"forecast": forecast_object(found, ""), "settings": asdict(found.settings), "stroma": __version__,
-               "model": found.disease.model.content_hash, "pool": found.pool_key}
+    content = {"forecast": forecast_object(found, "", detail), "settings": asdict(found.settings),
+               "stroma": __version__, "model": found.disease.model.content_hash, "pool": found.pool_key}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return f"{found.record}-{digest[:10]}"
 
 
-def write_run(found: Forecast, runs: Path, made: RunRecord) -> Path:
+def write_run(found: Forecast, runs: Path, made: RunRecord, detail: Detail | None = None,
+              subject_data: bool = False) -> Path:
     """Write a run folder; an earlier one of the same name is replaced.
 
     Parameters
@@ -55,6 +59,10 @@ def write_run(found: Forecast, runs: Path, made: RunRecord) -> Path:
     runs : Path
         Folder of all runs; made if it is not there.
     made : RunRecord
+    detail : Detail, optional
+        A closer look, shown in the report and written as tables.
+    subject_data : bool
+        Whether to write the patients of one simulated trial, which needs ``detail``.
 
     Returns
     -------
@@ -66,12 +74,12 @@ def write_run(found: Forecast, runs: Path, made: RunRecord) -> Path:
     StromaError
         X003 when it cannot be written; nothing half-written is left.
     """
-    final = runs / run_name(found)
+    final = runs / run_name(found, detail)
     part: Path | None = None
     try:
         runs.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=runs))
-        _fill(part, found, made, final.name)
+        _fill(part, found, made, final.name, detail, subject_data)
         part.chmod(0o755)
         _put_in_place(part, final)
     except OSError as error:
@@ -94,14 +102,18 @@ def _put_in_place(part: Path, final: Path) -> None:
     shutil.rmtree(old)
 
 
-def _fill(folder: Path, found: Forecast, made: RunRecord, name: str) -> None:
+def _fill(folder: Path, found: Forecast, made: RunRecord, name: str, detail: Detail | None,
+          subject_data: bool) -> None:
     files: dict[str, bytes] = {}
-    for table, rows in run_tables(found).items():
+    closer = detail_tables(detail, found.disease) if detail else {}
+    for table, rows in (run_tables(found) | closer).items():
         files[f"{table}.csv"] = csv_bytes(rows)
         if table in TYPED:
             files[f"{table}.parquet"] = parquet_bytes(rows)
+    for table, rows in (adam_tables(found.record, detail) if detail and subject_data else {}).items():
+        files[f"{table}.csv"], files[f"{table}.parquet"] = csv_bytes(rows), parquet_bytes(rows, labelled(rows))
     manifest = _manifest(found, made, name)
-    files["report.html"] = report_page(found, manifest).encode()
+    files["report.html"] = report_page(found, manifest, detail).encode()
     manifest["files"] = {n: hashlib.sha256(content).hexdigest() for n, content in sorted(files.items())}
     files["manifest.json"] = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
     for file, content in files.items():

@@ -123,12 +123,22 @@ def csv_bytes(rows: Sequence[Mapping[str, Cell]]) -> bytes:
     return stream.getvalue().encode()
 
 
-def parquet_bytes(rows: Sequence[Mapping[str, Cell]]) -> bytes:
-    """Write rows as Parquet, the notice in the column ``label`` and in the file's metadata."""
+def parquet_bytes(rows: Sequence[Mapping[str, Cell]], labels: Mapping[str, str] | None = None) -> bytes:
+    """Write rows as Parquet, the notice in the column ``label`` and in the file's metadata.
+
+    Parameters
+    ----------
+    labels : mapping of str to str, optional
+        Label of each column, kept in the column's metadata.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pylist([{**row, "label": NOTICE} for row in rows])
+    for name, label in (labels or {}).items():
+        place = table.schema.get_field_index(name)
+        field = table.schema.field(place).with_metadata({"label": label})
+        table = table.set_column(place, field, table.column(place))
     table = table.replace_schema_metadata({"stroma": json.dumps({"simulated": True, "notice": NOTICE})})
     target = pa.BufferOutputStream()
     pq.write_table(table, target, compression="zstd")

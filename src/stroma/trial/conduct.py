@@ -59,11 +59,14 @@ class Trials:
         One array an arm; columns of the pool.
     last_visit : tuple of ndarray of int64, each (n_trial, n_arm_size)
         Index of the last visit before the subject left.
+    leaves_day : tuple of ndarray, each (n_trial, n_arm_size)
+        Day on which the subject leaves, also when that is after the end.
     """
 
     draw: NDArray[np.int64]
     subject: tuple[NDArray[np.int64], ...]
     last_visit: tuple[NDArray[np.int64], ...]
+    leaves_day: tuple[NDArray[np.float64], ...]
 
 
 def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: Sequence[int],
@@ -110,7 +113,7 @@ def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: 
     edges = np.cumsum(chance, axis=1)
     edges /= np.maximum(edges[:, -1:], 1e-300)
     offset = np.arange(count, dtype=float)
-    subjects, last = [], []
+    subjects, last, left = [], [], []
     for arm, size in zip(names or range(len(sizes)), sizes, strict=True):
         u = generator(seed, f"{purpose}/enrol/{arm}").random((size, count)).T
         flat = np.searchsorted((edges + offset[:, None]).ravel(), (u + offset[:, None]).ravel(), side="right")
@@ -118,8 +121,9 @@ def run_trials(pool: PotentialOutcomes, event: str | None, control: int, sizes: 
         subjects.append(chosen)
         wait = generator(seed, f"{purpose}/drop-out/{arm}").exponential(size=(size, count)).T
         leaves = wait * YEAR / pool.dropout_hazard[draw][:, None]
+        left.append(leaves)
         last.append(np.searchsorted(pool.visit_day, leaves.ravel(), side="right").reshape(count, size) - 1)
-    return Trials(draw, tuple(subjects), tuple(x.clip(0, pool.visit_day.size - 1) for x in last))
+    return Trials(draw, tuple(subjects), tuple(x.clip(0, pool.visit_day.size - 1) for x in last), tuple(left))
 
 
 def responders(pool: PotentialOutcomes, trials: Trials, event: str, arm: int, as_arm: int, visit: int,
