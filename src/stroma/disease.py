@@ -57,7 +57,7 @@ _SCALES = {"outcome_id": _TEXT, "formula": _TEXT, "source": _TEXT}
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of ``parameters.csv``.
+    """One row of a ``parameters.csv``: of the modules, for every disease, or of a disease, which goes before.
 
     Parameters
     ----------
@@ -198,9 +198,9 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
                    hint=f"{nearest(disease_id, known_diseases(root))}; a disease is one folder: docs/add-a-disease.md")
     problems = Problems()
 
-    def table(name: str, columns: dict[str, Column], key: tuple[str, ...]) -> tuple[Row, ...]:
+    def table(name: str, columns: dict[str, Column], key: tuple[str, ...], place: Path = folder) -> tuple[Row, ...]:
         try:
-            return tuple(read_table(folder / name, columns, "D002", key=key))
+            return tuple(read_table(place / name, columns, "D002", key=key))
         except StromaError as error:
             problems.extend(error)
             return ()
@@ -208,6 +208,7 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     config = _toml(folder / "disease.toml", problems)
     regimens = _toml(folder / "regimens.toml", problems)
     rows = table("parameters.csv", _PARAMETERS, ("parameter_id",))
+    common = table("parameters.csv", _PARAMETERS, ("parameter_id",), root / "modules")
     baselines = table("baselines.csv", _BASELINES, ("covariate", "population"))
     correlations = table("correlations.csv", _CORRELATIONS, ("first", "second"))
     variability = table("variability.csv", _VARIABILITY, ("parameter_id",))
@@ -223,9 +224,12 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     measured = table("measures.csv", MEASURE_COLUMNS, ("outcome_id",))
     problems.raise_if_any()
     measures = read_measures(measured, problems)
-    parameters = {r.text("parameter_id"): _parameter(r, problems) for r in rows}
+    parameters = {r.text("parameter_id"): _parameter(r, problems) for r in (*common, *rows)}
     model_rows = {p.parameter_id: (p.unit, p.file, p.line) for p in parameters.values() if p.scope == "model"}
-    loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems)
+    loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems,
+                        {r.text("parameter_id") for r in common})
+    if loaded:
+        parameters = {n: p for n, p in parameters.items() if p.scope != "model" or n in loaded.model.parameters}
     _check_links(parameters, baselines, correlations, variability, items, problems)
     _check_measures(measured, measures, parameters, problems)
     _check_observation(parameters, baselines, observables, instruments, placebo, config, problems)

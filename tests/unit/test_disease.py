@@ -55,11 +55,10 @@ def test_an_unknown_disease_is_named_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(("before", "after", "message"), [
-    ("model,msc_k_engulf,12,", "model,msc_k_engulf,120,", "outside its own range"),
-    ("lognormal,0.15,msc,", "lognormal,0,msc,", "without spread"),
-    ("lognormal,0.15,msc,", "lognormal,0.15,,", "fitted in"),
-    (",assumed,assumed,0.03 per hour; IDO is gone two days after IFN-gamma is withdrawn", ",assumed,assumed,",
-     "without a reason"),
+    ("model,antibody_k_complex,0.0116,", "model,antibody_k_complex,0.116,", "outside its own range"),
+    ("lognormal,0.7,msc,", "lognormal,0,msc,", "without spread"),
+    ("lognormal,0.7,msc,", "lognormal,0.7,,", "fitted in"),
+    (",assumed,assumed,half of the steroid effect at 15 mg prednisone a day", ",assumed,assumed,", "without a reason"),
     ("host_by_apoptosis,0,ratio,0,1,switch,0.5,msc", "host_by_apoptosis,0,ratio,0,1,switch,,msc", "no prior weight"),
     ("host_by_apoptosis,0,ratio,0,1,switch,0.5,msc", "host_by_apoptosis,0.5,ratio,0,1,switch,0.5,msc", "not 0 or 1"),
     ("host_by_apoptosis,0,ratio,0,1,switch,0.5,msc", "host_by_apoptosis,0,ratio,0,1,switch,0.5,background",
@@ -69,6 +68,16 @@ def test_a_row_that_contradicts_itself(library: Path, before: str, after: str, m
     (only,) = diagnostics(library)
     assert (only.code, only.line) == ("D003", line) and message in only.message
     assert only.file is not None and only.file.name == "parameters.csv"
+
+
+def test_a_number_of_the_modules_serves_every_disease_until_one_says_otherwise(library: Path) -> None:
+    shared, own = library / "modules" / "parameters.csv", library / "diseases" / "sle" / "parameters.csv"
+    assert load_disease("sle", library).parameters["msc_k_death"].file == shared
+    row = next(r for r in shared.read_text(encoding="utf-8").splitlines() if r.startswith("model,msc_k_death,"))
+    own.write_text(own.read_text(encoding="utf-8") + row.replace(",0.693,", ",1.0,") + "\n", encoding="utf-8")
+    changed = load_disease("sle", library).parameters["msc_k_death"]
+    assert (changed.value, changed.file) == (1.0, own)
+    assert "serum_k_crp" not in load_disease("sle", library).parameters  # no module of this model names it
 
 
 def test_a_link_to_nothing(library: Path) -> None:

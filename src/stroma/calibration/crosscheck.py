@@ -2,7 +2,7 @@
 
 Leaving a trial out rarely needs a new fit: given the parameters the trials are independent, so that dividing the
 posterior weights by the trial's own likelihood gives the posterior without it. Where too few draws would
-then count, the background is fitted again without the trial.
+then count, the background is fitted again without the trial, beginning where the fit of all trials simulated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stroma.calibration.baselines import random_effects
 from stroma.calibration.fingerprint import fit_key
-from stroma.calibration.fit import Calibration, Checkpoints, Settings, fit_background
+from stroma.calibration.fit import Calibration, Checkpoints, Settings, Simulated, fit_background
 from stroma.calibration.likelihood import Likelihood
 from stroma.calibration.predictive import Sample, posterior_draws, predictive_sample
 from stroma.calibration.scores import LEVEL, central_interval, contains, interval_score
@@ -98,8 +98,8 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
         weight = np.exp(log_weight - log_weight.max())
         draws, predicted = whole.draws, whole.predicted[:, [i for i, _ in own]]
         if effective_size(weight) < MIN_DRAWS:
-            draws, predicted, weight = _refit(disease, targets, trial, [t for _, t in own], settings, backend, work,
-                                              progress)
+            draws, predicted, weight = _refit(disease, found.simulated, trial, [t for _, t in own], settings, backend,
+                                              work, progress)
         for k, (_, t) in enumerate(own):
             others = [o for _, o in arms if o.trial != trial and o.kind == t.kind]
             reference = random_effects(others, t, settings.seed) if len(others) >= MIN_OTHERS else None
@@ -112,18 +112,18 @@ def _spread(draws: Draws) -> NDArray[np.float64]:
     return np.exp(draws.scaled[:, draws.names.index("study_spread")])
 
 
-def _refit(disease: Disease, targets: Sequence[Target], trial: str, own: Sequence[Target], settings: Settings,
+def _refit(disease: Disease, whole: Simulated, trial: str, own: Sequence[Target], settings: Settings,
            backend: Backend, work: Path,
            progress: Progress | None) -> tuple[Draws, NDArray[np.float64], NDArray[np.float64]]:
     """Fit the background without a trial and predict its arms."""
-    rest = [t for t in targets if t.trial != trial]
-    kept = Checkpoints(work, fit_key(disease, rest, settings.key()))
+    rest = [t for t in whole.targets if t.trial != trial]
+    kept = Checkpoints(work, fit_key(disease, rest, f"{settings.key()}/from {whole.key}"))
 
     def report(stage: str, done: int, total: int) -> None:
         if progress:
             progress(f"without {trial}: {stage}", done, total)
 
-    fitted, _ = fit_background(disease, rest, settings, backend, kept, report)
+    fitted, _ = fit_background(disease, rest, settings, backend, kept, report, start=whole.of(rest))
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     left_out = kept.arrays("left_out", lambda: {"predicted": simulate_targets(
         disease, own, rules, fitted.draws, settings.subjects, settings.seed, backend, report)})

@@ -60,7 +60,7 @@ class Settings:
     prior_draws: int = 2000
     draws: int = 2000
     subjects: int = 100
-    rounds: int = 4
+    rounds: int = 8
     seed: int = 1
 
     def key(self) -> str:
@@ -110,9 +110,10 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a calibration found: the posterior and the background round behind it."""
+    """What a calibration found: the posterior, the background round behind it and all that it simulated."""
 
     posterior: Posterior
+    simulated: Simulated
     background: Round
     background_targets: tuple[Target, ...]
     cells: Round
@@ -173,11 +174,12 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
     begun = settings.key() if start is None else f"{settings.key()}/from {start.key}"
     kept = Checkpoints(work, fit_key(disease, background, begun))
     near = start.of(background) if start else None
-    first, _ = fit_background(disease, background, settings, backend, kept, progress, origin, near)
+    first, drawn = fit_background(disease, background, settings, backend, kept, progress, origin, near)
+    simulated = Simulated(tuple(background), drawn, kept.folder.name)
     kept = Checkpoints(work, fit_key(disease, [*background, *cells], begun))
     second, log_bias = fit_cells(disease, cells, first, settings, backend, kept, progress)
     posterior = _posterior(disease, first, second, log_bias, background, cells, listed, settings, origin)
-    return Calibration(posterior, first, tuple(background), second, tuple(cells))
+    return Calibration(posterior, simulated, first, tuple(background), second, tuple(cells))
 
 
 def _staged(progress: Progress | None, stage: str) -> Progress | None:

@@ -22,7 +22,7 @@ def calibrate(
     prior_draws: Annotated[int, typer.Option("--prior-draws", help="Draws of the first round.", min=400)] = 1500,
     draws: Annotated[int, typer.Option("--draws", help="Draws of each later round.", min=200)] = 2000,
     subjects: Annotated[int, typer.Option("--subjects", help="Patients simulated for each draw.", min=16)] = 128,
-    rounds: Annotated[int, typer.Option("--rounds", help="Most rounds after the first.", min=1)] = 4,
+    rounds: Annotated[int, typer.Option("--rounds", help="Most rounds after the first.", min=1)] = 8,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same posterior.", min=0)] = 1,
     workers: Annotated[int | None, typer.Option("--workers", help="Threads; the answer does not depend on it.",
                                                 min=1)] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class LoadedModel:
 
 
 def load_model(path: Path, units: dict[str, str], parameter_units: dict[str, tuple[str, Path, int]],
-               problems: Problems) -> LoadedModel | None:
+               problems: Problems, shared: Collection[str] = ()) -> LoadedModel | None:
     """Read and check model text.
 
     Parameters
@@ -43,6 +44,8 @@ def load_model(path: Path, units: dict[str, str], parameter_units: dict[str, tup
         The rows of ``parameters.csv``: unit, file and line of each parameter.
     problems : Problems
         Receives M002-M017, all at once.
+    shared : collection of str
+        Rows that serve several models; this one need not use them.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def load_model(path: Path, units: dict[str, str], parameter_units: dict[str, tup
         return None
     document = libsbml.readSBMLFromString(sbml)
     sbml_model = document.getModel()
-    _check_rows(sbml_model, text, units, parameter_units, problems)
+    _check_rows(sbml_model, text, units, parameter_units, problems, shared)
     _declare_literals(sbml_model)
     _check_consistency(document, text, problems)
     if problems.found:
@@ -88,7 +91,7 @@ def _to_sbml(text: ModelText, units: dict[str, str], problems: Problems) -> str 
 
 
 def _check_rows(model, text: ModelText, units: dict[str, str],
-                rows: dict[str, tuple[str, Path, int]], problems: Problems) -> None:
+                rows: dict[str, tuple[str, Path, int]], problems: Problems, shared: Collection[str]) -> None:
     """Every constant has exactly one row, every row a constant, every name a known unit, and they agree."""
     constants = {p.getId(): p for p in model.getListOfParameters() if p.getConstant()}
     for name, parameter in constants.items():
@@ -106,7 +109,7 @@ def _check_rows(model, text: ModelText, units: dict[str, str],
             problems.add("M016", f"`{name}` is in {declared} in the model text and in {unit} in the table",
                          file=file, line=number)
     for name, (unit, file, number) in rows.items():
-        if name not in constants:
+        if name not in constants and name not in shared:
             problems.add("M013", f"row `{name}` names nothing in the model", file=file, line=number,
                          hint=nearest(name, constants))
         if unit not in units:
