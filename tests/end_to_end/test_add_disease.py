@@ -72,7 +72,8 @@ def test_every_command_of_the_page_runs(library: Path) -> None:
         said[words[0]] = result.stdout[result.stdout.index("{"):]
     assert json.loads(said["model"])["expectations"] == FILES["skin/expectations.csv"].count("\n") - 1
     measured = json.loads(said["simulate"])["courses"]
-    assert {c["arm"] for c in measured} == {"untreated", "treated"} and all("mrss" in c["measured"] for c in measured)
+    assert {c["arm"] for c in measured} == {"untreated", "treated"} and all(
+        {"mrss", "mrss_fall_percent"} <= c["measured"].keys() for c in measured)
     disease = load_disease("skin")
     listed = load_targets(disease)
     assert not listed.excluded and len(listed.targets) == FILES["skin/targets.csv"].count("\n") - 1
@@ -92,10 +93,9 @@ def test_five_misspellings_of_five_kinds_come_in_one_message(library: Path) -> N
         (str(model), spoil(library, "model.ant", "licensing(licensed, ifn_skin,", "licensing(licensed, ifn_skni,")):
             "`ifn_skin`",
         (str(table), spoil(library, "parameters.csv", "k_skin,0.006,per_day,", "k_skin,0.006,per_dya,")): "`per_day`",
-        (str(library / "diseases/skin/scales.csv"), spoil(library, "scales.csv", "mrss0 - mrss)", "mrss0 - mrsss)")):
-            "`mrss`",
-        (str(table), spoil(library, "parameters.csv", "fixed,,,assumed,assumed,the local", "fixed,,,,assumed,the local")):
-            "`assumed`"}
+        (str(model.with_name("scales.csv")), spoil(library, "scales.csv", "mrss0 - mrss)", "mrss0 - mrsss)")): "`mrss`",
+        (str(table), spoil(library, "parameters.csv", "fixed,,,assumed,assumed,the local level",
+                           "fixed,,,,assumed,the local level")): "`assumed`"}
     found = {(str(d.file), d.line): d.hint for d in problems(library)}
     assert found.keys() == wanted.keys()
     assert all(word in found[place] for place, word in wanted.items())

@@ -4,8 +4,8 @@ Run from the root of the project: python validation/simulation_based_calibration
 
 A truth is drawn, its numbers are made up with the likelihood's own noise, a pool of other draws is weighed by the
 likelihood of those numbers. If weighing is right, the rank of the truth among the weighted pool is uniform for every
-parameter (Talts et al. 2018, arXiv:1804.06788). Truths and pool come from the fit of today and not from the prior, of
-which no draw would survive (Saeilynoja et al. 2025, arXiv:2502.03279). README.md says what this shows and what not.
+parameter (Talts et al. 2018, arXiv:1804.06788). Truths and pool come from the fit and not from the prior, of which no
+draw would survive all numbers (Säilynoja et al. 2025, arXiv:2502.03279). README.md says what this shows and what not.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ FOLDER = Path(__file__).parent
 # without the truth, so the ranks of the others stay uniform.
 ENOUGH = 100.0
 BINS = 10
-TRUTHS, TRUTH_SUBJECTS = 400, 512
-BACKGROUND_POOL, CELLS_POOL, CELLS_SUBJECTS = 20_000, 8_000, 128
+# What a truth predicts: as the fit takes it, or simulated anew with more patients, which tests the emulator, too.
+FIT, MODEL = "fit", "model"
+TRUTHS, TRUTH_SUBJECTS = 400, {FIT: 128, MODEL: 512}
+BACKGROUND_POOL, CELLS_POOL = 20_000, 8_000
 STEPS = 4000
 
 
@@ -141,25 +143,27 @@ def with_bias(disease: Disease, targets: Sequence[Target], draws: Draws, raw: ND
     return Predicted(draws.scaled, raw + shift, np.stack([cells_spread(disease, t, values) for t in targets], axis=1))
 
 
-def summary(names: Sequence[str], stages: Sequence[str], columns: Sequence[NDArray[np.float64]]) -> list[dict]:
-    """Return one row a parameter: how its ranks lie, and the p values, each beside its value for all tests together."""
-    tests = [uniform(column[:, None]) for column in columns]
-    ks, chi2 = (np.concatenate([t[i] for t in tests]) for i in (0, 1))
-    together = holm(np.concatenate([ks, chi2]))
-    return [{"parameter_id": name, "stage": stage, "truths": column.size, "mean_rank": round(float(column.mean()), 4),
-             "sd_rank": round(float(column.std()), 4), "p_ks": round(float(ks[i]), 4),
-             "p_chi2": round(float(chi2[i]), 4), "p_ks_holm": round(float(together[i]), 4),
-             "p_chi2_holm": round(float(together[i + len(names)]), 4)}
-            for i, (name, stage, column) in enumerate(zip(names, stages, columns, strict=True))]
-
-
 def from_ranks(rows: Sequence[dict[str, str]]) -> list[dict]:
-    """Return the summary of stored ranks: truths with enough effective draws count."""
-    names = [n.partition(":") for n in rows[0] if ":" in n]
-    enough = {stage: [float(r[f"effective_{stage}"]) >= ENOUGH for r in rows] for stage, _, _ in names}
-    columns = [np.array([float(r[f"{stage}:{name}"]) for r, ok in zip(rows, enough[stage], strict=True) if ok])
-               for stage, _, name in names]
-    return summary([name for _, _, name in names], [stage for stage, _, _ in names], columns)
+    """Return the summary of stored ranks: one row for each parameter and kind of truth.
+
+    Truths with enough effective draws count. The last two columns are p values that hold for all tests of a kind of
+    truth together.
+    """
+    found = []
+    for kind in dict.fromkeys(r["predicted_by"] for r in rows):
+        own = [r for r in rows if r["predicted_by"] == kind]
+        part = []
+        for column in (c for c in own[0] if ":" in c):
+            stage, _, name = column.partition(":")
+            values = np.array([float(r[column]) for r in own if float(r[f"effective_{stage}"]) >= ENOUGH])
+            ks, chi2 = uniform(values[:, None])
+            part.append({"predicted_by": kind, "stage": stage, "parameter_id": name, "truths": values.size,
+                         "mean_rank": round(float(values.mean()), 4), "sd_rank": round(float(values.std()), 4),
+                         "p_ks": round(float(ks[0]), 5), "p_chi2": round(float(chi2[0]), 5)})
+        together = holm(np.array([r["p_ks"] for r in part] + [r["p_chi2"] for r in part]))
+        found += [r | {"p_ks_holm": round(float(together[i]), 4),
+                       "p_chi2_holm": round(float(together[i + len(part)]), 4)} for i, r in enumerate(part)]
+    return found
 
 
 def background_chain(disease: Disease, targets: Sequence[Target], near: Emulated, start: NDArray[np.float64],
@@ -200,28 +204,30 @@ def main() -> None:
     rng = generator(23, "truths and pools")
     pick = rng.choice(chain.scaled.shape[0], BACKGROUND_POOL, replace=False)
     pool = Predicted(chain.scaled[pick], chain.mean[pick], chain.spread[pick])
-    true = other.scaled[rng.choice(other.scaled.shape[0], TRUTHS, replace=False)]
-    raw = simulate_targets(disease, control, rules, Draws(background, true), TRUTH_SUBJECTS, 24, engine)
-    at = background.index("study_spread")
-    spread = np.repeat(np.exp(true[:, [at]]), len(control), axis=1)
-    first, first_size = ranks(disease, control, Predicted(true, raw, spread), pool, 25)
-    print(f"background: effective draws of a truth, median {np.median(first_size):.0f}", flush=True)
+    pick = rng.choice(other.scaled.shape[0], TRUTHS, replace=False)
+    true = Predicted(other.scaled[pick], other.mean[pick], other.spread[pick])
 
-    def cells(rows: NDArray[np.float64], subjects: int, seed: int) -> Predicted:
-        draws = Draws((*background, *own),
-                      np.concatenate([rows, sample_prior(disease, own, rows.shape[0], seed)], axis=1))
+    def cells(background_rows: NDArray[np.float64], subjects: int, seed: int) -> Predicted:
+        rows = sample_prior(disease, own, background_rows.shape[0], seed)
+        draws = Draws((*background, *own), np.concatenate([background_rows, rows], axis=1))
         return with_bias(disease, series, draws,
                          simulate_targets(disease, series, rules, draws, subjects, seed, engine))
 
-    second, second_size = ranks(disease, series, cells(true, TRUTH_SUBJECTS, 26),
-                                cells(pool.scaled[:CELLS_POOL], CELLS_SUBJECTS, 27), 28)
-    print(f"cells: effective draws of a truth, median {np.median(second_size):.0f}", flush=True)
+    cells_pool = cells(pool.scaled[:CELLS_POOL], TRUTH_SUBJECTS[FIT], 27)
     msc = disease.fitted_in("msc")
-    at_msc = [(*background, *own).index(n) for n in msc]
+    at = [(*background, *own).index(n) for n in msc]
     columns = [*(f"background:{n}" for n in background), *(f"cells:{n}" for n in msc)]
-    table = np.round(np.concatenate([first, second[:, at_msc]], axis=1), 4)
-    rows = [{"truth": str(j), "effective_background": f"{first_size[j]:.1f}", "effective_cells": f"{second_size[j]:.1f}"}
-            | dict(zip(columns, map(str, line), strict=True)) for j, line in enumerate(table)]
+    rows: list[dict[str, str]] = []
+    for kind, subjects in TRUTH_SUBJECTS.items():
+        first = true if kind == FIT else replace(true, mean=simulate_targets(
+            disease, control, rules, Draws(background, true.scaled), subjects, 24, engine))
+        table, size = ranks(disease, control, first, pool, 25)
+        cells_table, cells_size = ranks(disease, series, cells(true.scaled, subjects, 26), cells_pool, 28)
+        print(f"{kind}: median effective draws {np.median(size):.0f} and {np.median(cells_size):.0f}", flush=True)
+        for j, line in enumerate(np.concatenate([table, cells_table[:, at]], axis=1)):
+            rows.append({"predicted_by": kind, "truth": str(j), "effective_background": f"{size[j]:.1f}",
+                         "effective_cells": f"{cells_size[j]:.1f}"}
+                        | dict(zip(columns, (f"{r:.4f}" for r in line), strict=True)))
     _write("ranks.csv", rows)
     found_rows = from_ranks(rows)
     _write("summary.csv", found_rows)
