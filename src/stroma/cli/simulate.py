@@ -104,7 +104,7 @@ def _therapies(names: list[str], dose: str | None) -> list[Therapy]:
 
 
 def _labels(disease: Disease, one: OneSubject) -> dict[str, tuple[str, str]]:
-    """Return quantity -> (title with unit, model output) of what is shown: composite scales, then one a model output."""
+    """Return quantity -> (title with unit, model output) of what is shown: scales, then one a model output."""
     from stroma.library import library_root
     from stroma.tables import Column, read_table
 

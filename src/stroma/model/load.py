@@ -114,7 +114,7 @@ def _check_rows(model, text: ModelText, units: dict[str, str],
         elif declared != unit and {declared, unit} <= units.keys():
             problems.add("M016", f"`{name}` is in {declared} in the model text and in {unit} in the table",
                          file=file, line=number)
-    for name, (unit, file, number) in rows.items():
+    for name, (_, file, number) in rows.items():
         if name not in constants and name not in shared:
             problems.add("M013", f"row `{name}` names nothing in the model", file=file, line=number,
                          hint=nearest(name, constants))
