@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.library.test_expectations import found_value
 from typer.testing import CliRunner
 
 from stroma.calibration.posterior import load_posterior
@@ -17,6 +18,7 @@ from stroma.cli.main import app
 from stroma.disease import load_disease
 from stroma.errors import Diagnostic, StromaError
 from stroma.library import library_root
+from stroma.trial.scenario import read_expectations
 
 PAGE = (Path(__file__).parents[2] / "docs" / "add-a-disease.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^File `([^`]+)`:\n\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
@@ -84,6 +86,13 @@ def test_every_command_of_the_page_runs(library: Path) -> None:
     low, high = next(o["predicted"]["pi90"] for o in forecast["outcomes"] if (o["arm"], o["statistic"]) == (
         "placebo", "percent"))
     assert low < 41 < high, "41 % of the fitted cohort improved within a year"
+
+
+def test_the_expectations_hold(library: Path) -> None:
+    rows = read_expectations(load_disease("skin"))
+    assert len(rows) == 4
+    for row in rows:
+        assert row.known("low") <= found_value("skin", row) <= row.known("high"), row
 
 
 def test_five_misspellings_of_five_kinds_come_in_one_message(library: Path) -> None:
