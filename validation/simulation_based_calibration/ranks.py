@@ -190,7 +190,7 @@ def main() -> None:
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     listed = load_targets(disease)
     control, series = listed.of("fit_background"), listed.of("fit_msc")
-    settings = Settings(1500, 2000, 128, 4, 1)
+    settings = Settings(1500, 2000, 128, 8, 1)
     kept = Checkpoints(cache_folder() / "calibration", fit_key(disease, control, settings.key()))
     found, simulated = fit_background(disease, control, settings, engine, kept, None)
     near = Emulated(simulated.scaled[settings.prior_draws:], simulated.predicted[settings.prior_draws:])
