@@ -9,7 +9,6 @@ import typer
 from validation.background.update_readme import updated
 
 from stroma.cli.main import app
-from stroma.report.background import CHECKS
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -47,7 +46,7 @@ def test_every_verb_and_option_exists() -> None:
 
 def test_tables_are_those_of_the_library() -> None:
     assert updated(README) == README, "run `python -m validation.background.update_readme`"
-    assert all(README.count(f"<!-- {check} -->") == 2 for check in CHECKS)
+    assert all(README.count(f"<!-- {check} -->") == 2 for check in ("loto", "later"))
 
 
 def test_folders_and_documents_exist() -> None:

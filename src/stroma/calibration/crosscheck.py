@@ -1,8 +1,8 @@
-"""Checks of the background: control arms left out of the fit, and control arms published after it.
+"""Checks of the background: control arms in the fit, left out of it, and published after it.
 
 Leaving a trial out rarely needs a new fit: given the parameters the trials are independent, so that dividing the
 posterior weights by the trial's own likelihood gives the posterior without it. Where too few draws would
-then count, the background is fitted again without the trial, beginning where the fit of all trials simulated.
+then count, the posterior without the trial is sampled anew, with the emulator of all that the fit simulated.
 """
 
 from __future__ import annotations
@@ -17,32 +17,36 @@ from numpy.typing import NDArray
 
 from stroma.calibration.baselines import random_effects
 from stroma.calibration.fingerprint import fit_key
-from stroma.calibration.fit import Calibration, Checkpoints, Settings, Simulated, fit_background
+from stroma.calibration.fit import CHAIN_STEPS, Calibration, Checkpoints, Settings, Simulated
 from stroma.calibration.likelihood import Likelihood
 from stroma.calibration.predictive import Sample, posterior_draws, predictive_sample
+from stroma.calibration.sampler import Emulated, explore
 from stroma.calibration.scores import LEVEL, central_interval, contains, interval_score
 from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
 from stroma.library import library_root
+from stroma.population.priors import log_prior
 from stroma.population.subjects import effective_size
+from stroma.streams import generator
 from stroma.trial.rules import load_rules
 
 FILE = "background_check.csv"
 MIN_DRAWS = 50.0
 MIN_OTHERS = 3
 LATE_DRAWS, LATE_SUBJECTS = 500, 100
+WITHOUT_DRAWS = 500
 
 
 @dataclass(frozen=True)
 class CheckedArm:
-    """One control arm, predicted without having been fitted.
+    """One number of a control arm beside its prediction.
 
     Parameters
     ----------
-    check : {"loto", "later"}
-        Left out with its whole trial, or published after the fit.
+    check : {"loto", "later", "fitted"}
+        Left out with its whole trial, published after the fit, or fitted.
     unit : str
         Percent for shares, else the outcome's own unit.
     score, reference_score : float
@@ -83,7 +87,7 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
     ----------
     found : Calibration
     settings : Settings
-        Of the fit; a trial without which fewer than 50 draws count is left out by a fit of its own.
+        Of the fit; a trial without which fewer than 50 draws count is left out by sampling anew.
     work : Path
         Folder for checkpoints.
     """
@@ -98,8 +102,9 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
         weight = np.exp(log_weight - log_weight.max())
         draws, predicted = whole.draws, whole.predicted[:, [i for i, _ in own]]
         if effective_size(weight) < MIN_DRAWS:
-            draws, predicted, weight = _refit(disease, found.simulated, trial, [t for _, t in own], settings, backend,
-                                              work, progress)
+            draws, predicted = _explored(disease, found.simulated, trial, [t for _, t in own], settings, backend, work,
+                                         progress)
+            weight = np.ones(draws.n)
         for k, (_, t) in enumerate(own):
             others = [o for _, o in arms if o.trial != trial and o.kind == t.kind]
             reference = random_effects(others, t, settings.seed) if len(others) >= MIN_OTHERS else None
@@ -108,26 +113,59 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
     return checked
 
 
+def fitted_arms(disease: Disease, found: Calibration, seed: int) -> list[CheckedArm]:
+    """Compare every fitted number of a control arm with the posterior: what the fit cannot reach, not a forecast."""
+    whole, targets = found.background, found.background_targets
+    spread = _spread(whole.draws)
+    checked = []
+    for i, t in enumerate(targets):
+        others = [o for o in targets if o.trial != t.trial and (o.kind, o.quantity) == (t.kind, t.quantity)]
+        reference = random_effects(others, t, seed) if len(others) >= MIN_OTHERS else None
+        checked.append(_check(disease, "fitted", t, whole.predicted[:, i], spread, whole.weight, reference, seed))
+    return checked
+
+
 def _spread(draws: Draws) -> NDArray[np.float64]:
     return np.exp(draws.scaled[:, draws.names.index("study_spread")])
 
 
-def _refit(disease: Disease, whole: Simulated, trial: str, own: Sequence[Target], settings: Settings,
-           backend: Backend, work: Path,
-           progress: Progress | None) -> tuple[Draws, NDArray[np.float64], NDArray[np.float64]]:
-    """Fit the background without a trial and predict its arms."""
+def _explored(disease: Disease, whole: Simulated, trial: str, own: Sequence[Target], settings: Settings,
+              backend: Backend, work: Path, progress: Progress | None) -> tuple[Draws, NDArray[np.float64]]:
+    """Sample the background posterior without a trial and simulate that trial's arms at what was found.
+
+    The likelihood of the other trials is that of the emulator fitted to all that the whole fit simulated after
+    its first round; the arms left out are simulated anew.
+    """
     rest = [t for t in whole.targets if t.trial != trial]
-    kept = Checkpoints(work, fit_key(disease, rest, f"{settings.key()}/from {whole.key}"))
+    kept = Checkpoints(work, fit_key(disease, rest, f"{settings.key()}/explored from {whole.key}"))
+    near, names, likelihood = _near(whole, rest, settings), disease.fitted_in("background"), Likelihood(disease, rest)
 
-    def report(stage: str, done: int, total: int) -> None:
+    def density(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        spread = np.exp(np.clip(scaled[:, names.index("study_spread")], -5, 2))
+        total = log_prior(disease, names, scaled) + likelihood.total(near.emulator.predict(scaled), spread)
+        return np.nan_to_num(total, nan=-np.inf)
+
+    def explored() -> dict[str, NDArray]:
+        best = np.unique(near.scaled, axis=0)
+        best = best[np.argsort(-density(best))][:4 * best.shape[1]]
+        chain = explore(density, best, CHAIN_STEPS, settings.seed)
+        scaled = chain[generator(settings.seed, f"without {trial}").choice(chain.shape[0], WITHOUT_DRAWS)]
+        return {"scaled": scaled, "predicted": simulate_targets(
+            disease, own, load_rules(library_root() / "evidence" / "response_rules.csv"), Draws(names, scaled),
+            settings.subjects, settings.seed, backend, report)}
+
+    def report(_: str, done: int, total: int) -> None:
         if progress:
-            progress(f"without {trial}: {stage}", done, total)
+            progress(f"without {trial}", done, total)
 
-    fitted, _ = fit_background(disease, rest, settings, backend, kept, report, start=whole.of(rest))
-    rules = load_rules(library_root() / "evidence" / "response_rules.csv")
-    left_out = kept.arrays("left_out", lambda: {"predicted": simulate_targets(
-        disease, own, rules, fitted.draws, settings.subjects, settings.seed, backend, report)})
-    return fitted.draws, left_out["predicted"], fitted.weight
+    found = kept.arrays("left_out", explored)
+    return Draws(names, found["scaled"]), found["predicted"]
+
+
+def _near(whole: Simulated, rest: Sequence[Target], settings: Settings) -> Emulated:
+    """Return what was simulated of the remaining trials after the first round, whose draws are those of the prior."""
+    known = whole.of(rest)
+    return Emulated(known.scaled[settings.prior_draws:], known.predicted[settings.prior_draws:])
 
 
 def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], backend: Backend, seed: int,

@@ -40,7 +40,7 @@ def calibrate(
     StromaError
         D001-D004, C001, C010-C012, C030, E106.
     """
-    from stroma.calibration.crosscheck import later_arms, leave_one_trial_out, save_checks
+    from stroma.calibration.crosscheck import fitted_arms, later_arms, leave_one_trial_out, save_checks
     from stroma.calibration.fit import Settings
     from stroma.calibration.fit import calibrate as fit
     from stroma.calibration.posterior import save_posterior
@@ -63,11 +63,13 @@ def calibrate(
         left_out = leave_one_trial_out(loaded, found, settings, engine, work, report)
         later = later_arms(loaded, found, load_targets(loaded).of("validate_background"), engine, seed, report)
     path = save_posterior(found.posterior, loaded.folder)
-    table = save_checks([*left_out, *later], loaded.folder)
+    fitted = fitted_arms(loaded, found, seed)
+    table = save_checks([*left_out, *later, *fitted], loaded.folder)
     say(f"posterior {found.posterior.content_hash} of {len(found.posterior.manifest['target_ids'])} targets: {path}")
     say(f"effective draws: background {found.background.effective:.0f}, cells {found.posterior.effective_size():.0f}")
     say(f"left-out control arms inside their 90 % interval: {sum(a.inside_90 for a in left_out)} of {len(left_out)}; "
-        f"later control-arm outcomes: {sum(a.inside_90 for a in later)} of {len(later)}: {table}")
+        f"later control-arm outcomes: {sum(a.inside_90 for a in later)} of {len(later)}; "
+        f"fitted: {sum(a.inside_90 for a in fitted)} of {len(fitted)}: {table}")
     if as_json:
         print_json(dict(found.posterior.manifest) | {"hash": found.posterior.content_hash})
 

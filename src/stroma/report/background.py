@@ -1,4 +1,4 @@
-"""How well the background alone predicted control arms that it had not seen."""
+"""How well the background alone predicts control arms: unseen, later, fitted."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from stroma.errors import fail
 
 FILE = "background_check.csv"
 CHECKS = {"loto": "left out of the fit, one trial at a time",
-          "later": "published after the fit's cut-off, not re-fitted"}
+          "later": "published after the fit's cut-off, not re-fitted",
+          "fitted": "in the fit, beside what the fit makes of them"}
 _NUMBERS = ("day", "n", "observed", "median", "lo50", "hi50", "lo90", "hi90", "score", "reference_lo90",
             "reference_hi90", "reference_score")
 
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One number of a control arm, predicted without being fitted; see ``stroma.calibration.crosscheck``."""
+    """One number of a control arm beside its prediction; see ``stroma.calibration.crosscheck``."""
 
     check: str
     trial: str
@@ -33,7 +34,7 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """One of the two checks.
+    """One of the three checks.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from stroma.disease import Disease, load_disease
 from stroma.errors import StromaError
 from stroma.notice import NOTICE
 from stroma.report.assumptions import count_assumed
-from stroma.report.background import read_background_check, summarise
+from stroma.report.background import CHECKS, read_background_check, summarise
 from stroma.validation.run import Report
 from stroma.validation.summary import Summary
 
@@ -81,9 +81,8 @@ def _validation(rolling: Report, stress: Report, diseases: list[Disease]) -> lis
             f"2014 and later from one fit: {_scores(stress.summary())}"]
     for disease in diseases:
         for check in summarise(read_background_check(disease.folder)):
-            what = "left out one trial at a time" if check.check == "loto" else "published after the fit"
-            said.append(f"{disease.name}, control arms {what}: {check.inside} of {check.numbers} numbers inside their "
-                        f"90 % interval.")
+            said.append(f"{disease.name}, control arms {CHECKS[check.check]}: {check.inside} of {check.numbers} "
+                        f"numbers inside their 90 % interval, {check.inside_50} inside the 50 %.")
     blind = rolling.by("blinding")
     said += [f"By blinding, {name.replace('_', ' ')}: {_scores(summary)}" for name, summary in blind.items()]
     return said

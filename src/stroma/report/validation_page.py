@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from stroma.calibration.targets import load_targets
 from stroma.disease import load_disease
@@ -17,7 +18,7 @@ from stroma.report.labels import short
 from stroma.tables import Column, read_table
 from stroma.validation.outcomes import LAST, NO_EFFECT, POOLED, Scored
 from stroma.validation.run import GROUPS, Report
-from stroma.validation.summary import Estimate, Summary
+from stroma.validation.summary import BaselineSummary, Estimate, Summary
 
 NOTES = "validation_notes.csv"
 BASELINE_WORDS = {POOLED: "random-effects prediction interval of earlier studies", NO_EFFECT: "no effect of the cells",
@@ -107,7 +108,7 @@ def _verdict(report: Report) -> list[str]:
         b = whole.baselines[best]
         said.append(f"Against the best baseline ({BASELINE_WORDS[best]}) the interval score is "
                     f"{_ratio(b.ratio, b.ratio_ci)} of its score: {'better' if b.ratio < 1 else '**not better**'}"
-                    f"{'' if b.ratio_ci[1] < 1 or b.ratio >= 1 else ', not beyond doubt'}.")
+                    f"{'' if b.ratio_ci[1] < 1 or b.ratio >= 1 else ', not beyond doubt'}.{_without_default(b)}")
     said += [f"**{flag[0].upper()}{flag[1:]}.**" for flag in whole.flags]
     if whole.sign.of:
         said.append(f"Sign of the difference between cells and control right: {whole.sign.right} of {whole.sign.of} "
@@ -115,13 +116,27 @@ def _verdict(report: Report) -> list[str]:
     return [*said, f"Counts of PIT in tenths, flat when calibrated: {', '.join(map(str, whole.pit))}."]
 
 
+def _without_default(b: BaselineSummary) -> str:
+    """Say what is left of the comparison where the baseline knows something."""
+    if not b.n_vague or not isfinite(b.informed_ratio):
+        return ""
+    return (f" The vague default stands in for {b.n_vague} of {b.n_outcomes} numbers; on the other "
+            f"{b.n_outcomes - b.n_vague}, where the baseline has earlier studies, the ratio is "
+            f"{_ratio(b.informed_ratio, b.informed_ratio_ci)}: "
+            f"{'better' if b.informed_ratio_ci[1] < 1 else '**not beyond doubt better**'}.")
+
+
 def _baselines(report: Report) -> str:
     lines = ["| baseline | numbers | with too few earlier studies (a vague default stands in) | its interval score | "
-             "ratio | ratio of CRPS |", "|---|---|---|---|---|---|"]
+             "ratio | ratio where earlier studies suffice | ratio of CRPS |", "|---|---|---|---|---|---|---|"]
     for name, b in report.summary().baselines.items():
         lines.append(f"| {BASELINE_WORDS[name]} | {b.n_outcomes} | {b.n_vague} | {b.interval_score:.2f} | "
-                     f"{_ratio(b.ratio, b.ratio_ci)} | {b.crps_ratio:.2f} |")
+                     f"{_ratio(b.ratio, b.ratio_ci)} | {_informed(b)} | {b.crps_ratio:.2f} |")
     return "\n".join(lines)
+
+
+def _informed(b: BaselineSummary) -> str:
+    return _ratio(b.informed_ratio, b.informed_ratio_ci) if isfinite(b.informed_ratio) else "–"
 
 
 def _groups(report: Report) -> list[str]:
