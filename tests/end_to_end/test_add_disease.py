@@ -88,6 +88,14 @@ def test_every_command_of_the_page_runs(library: Path) -> None:
     assert low < 41 < high, "41 % of the fitted cohort improved within a year"
 
 
+def test_a_fit_without_a_number_says_what_would_help(library: Path) -> None:
+    """All numbers of the page are from after 2013, so the library's own split leaves none to fit."""
+    result = CliRunner().invoke(app, ["calibrate", "skin"])
+    assert isinstance(result.exception, StromaError)
+    (only,) = result.exception.diagnostics
+    assert only.code == "D082" and "--before everything" in only.hint
+
+
 def test_the_expectations_hold(library: Path) -> None:
     rows = read_expectations(load_disease("skin"))
     assert len(rows) == 4
