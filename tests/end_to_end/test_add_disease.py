@@ -113,8 +113,11 @@ def test_five_misspellings_of_five_kinds_come_in_one_message(library: Path) -> N
         (str(model.with_name("scales.csv")), spoil(library, "scales.csv", "mrss0 - mrss)", "mrss0 - mrsss)")): "`mrss`",
         (str(table), spoil(library, "parameters.csv", "fixed,,,assumed,assumed,the local level",
                            "fixed,,,,assumed,the local level")): "`assumed`"}
-    found = {(str(d.file), d.line): d.hint for d in problems(library)}
+    told = problems(library)
+    found = {(str(d.file), d.line): d.hint for d in told}
     assert found.keys() == wanted.keys()
+    assert any(f"error[{d.code}]: {d.message}\n      --> my-library/diseases/skin/{d.file.name}:{d.line}" in PAGE
+               for d in told if d.file is not None), "the page shows one of them as it is printed"
     assert all(word in found[place] for place, word in wanted.items())
     result = CliRunner().invoke(app, ["model", "check", "skin"])
     assert isinstance(result.exception, StromaError) and len(result.exception.diagnostics) == 5
