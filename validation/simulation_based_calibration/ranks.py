@@ -44,7 +44,8 @@ BINS = 10
 FIT, MODEL = "fit", "model"
 TRUTHS, TRUTH_SUBJECTS = 400, {FIT: 128, MODEL: 512}
 BACKGROUND_POOL, CELLS_POOL = 20_000, 8_000
-STEPS = 4000
+# Longer than in the fit: truths and pool must follow one distribution closely, or ranks show the chain's own error.
+STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Predicted:
     scaled: NDArray[np.float64]
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
+
+    def of(self, rows: NDArray[np.int64]) -> Predicted:
+        """Return some of the draws."""
+        return Predicted(self.scaled[rows], self.mean[rows], self.spread[rows])
 
 
 def trials_of(targets: Sequence[Target]) -> list[list[int]]:
@@ -200,12 +205,10 @@ def main() -> None:
     own = tuple(n for n in disease.uncertain if n not in background)
     best = found.draws.scaled[np.argsort(-found.weight)]
     start = best[np.sort(np.unique(best, axis=0, return_index=True)[1])][:4 * len(background)]
-    chain, other = (background_chain(disease, control, near, start, seed) for seed in (21, 22))
-    rng = generator(23, "truths and pools")
-    pick = rng.choice(chain.scaled.shape[0], BACKGROUND_POOL, replace=False)
-    pool = Predicted(chain.scaled[pick], chain.mean[pick], chain.spread[pick])
-    pick = rng.choice(other.scaled.shape[0], TRUTHS, replace=False)
-    true = Predicted(other.scaled[pick], other.mean[pick], other.spread[pick])
+    chain = background_chain(disease, control, near, start, 21)
+    distinct = np.unique(chain.scaled, axis=0, return_index=True)[1]  # a walker that stays must not meet itself
+    pick = generator(23, "truths and pool").permutation(distinct)
+    true, pool = chain.of(pick[:TRUTHS]), chain.of(pick[TRUTHS:TRUTHS + BACKGROUND_POOL])
 
     def cells(background_rows: NDArray[np.float64], subjects: int, seed: int) -> Predicted:
         rows = sample_prior(disease, own, background_rows.shape[0], seed)
