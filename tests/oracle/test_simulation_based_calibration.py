@@ -65,8 +65,9 @@ def test_the_summary_is_what_the_stored_ranks_say(script: ModuleType) -> None:
     assert found == stored("summary.csv")
 
 
-def test_every_fitted_parameter_has_uniform_ranks_over_200_truths() -> None:
-    rows = [r for r in stored("summary.csv") if r["predicted_by"] == "fit"]
+@pytest.mark.parametrize("kind", ["fit", "model"])
+def test_every_fitted_parameter_has_uniform_ranks_over_200_truths(kind: str) -> None:
+    rows = [r for r in stored("summary.csv") if r["predicted_by"] == kind]
     stages = {"background": "background", "cells": "msc"}
     assert [(stages[r["stage"]], r["parameter_id"]) for r in rows] == [
         (stage, name) for stage in stages.values() for name in DISEASE.fitted_in(stage)]
