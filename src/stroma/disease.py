@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stroma.configuration import check_formulas, check_keys, check_names
 from stroma.errors import Problems, StromaError, fail, nearest
 from stroma.expression import parse
 from stroma.library import library_root
@@ -17,11 +18,13 @@ from stroma.measures import COLUMNS as MEASURE_COLUMNS
 from stroma.measures import Measure, read_measures
 from stroma.model.load import LoadedModel, load_model
 from stroma.model.ode_model import OdeModel
-from stroma.tables import Column, Row, read_table
+from stroma.model.text import check_text, gather
+from stroma.tables import Column, Row, scan_table
 from stroma.units import load_units
 
 _NUMBER = Column("number")
 _TEXT = Column(required=True)
+_SOURCE = Column()  # needed, too; asked for once the tables are read, so that a row without one is still a row
 PRIORS = frozenset({"lognormal", "logitnormal", "normal", "uniform"})
 SWITCH = "switch"
 DISTRIBUTIONS = PRIORS | {SWITCH, "fixed", "subject", "product"}
@@ -31,28 +34,28 @@ _PARAMETERS = {
     "value": Column("number", required=True), "unit": _TEXT, "lower": Column("number", required=True),
     "upper": Column("number", required=True), "distribution": Column(required=True, allowed=DISTRIBUTIONS),
     "spread": _NUMBER, "fitted_in": Column(allowed=frozenset({"background", "msc", "nothing"})),
-    "source": _TEXT, "confidence": Column(
+    "source": _SOURCE, "confidence": Column(
         required=True, allowed=frozenset({"high", "medium", "low", "assumed"})), "note": Column()}
 _BASELINES = {
     "covariate": _TEXT, "population": _TEXT,
     "distribution": Column(required=True, allowed=frozenset({"normal", "lognormal", "bernoulli"})),
     "location": Column("number", required=True), "scale": _NUMBER, "lower": Column("number", required=True),
-    "upper": Column("number", required=True), "parameter_id": Column(), "source": _TEXT,
+    "upper": Column("number", required=True), "parameter_id": Column(), "source": _SOURCE,
     "confidence": Column(required=True), "note": Column()}
-_CORRELATIONS = {"first": _TEXT, "second": _TEXT, "r": Column("number", required=True), "source": _TEXT,
+_CORRELATIONS = {"first": _TEXT, "second": _TEXT, "r": Column("number", required=True), "source": _SOURCE,
                  "note": Column()}
 _VARIABILITY = {"parameter_id": _TEXT, "transform": Column(required=True, allowed=frozenset({"log", "logit"})),
-                "spread": _TEXT, "shift": Column(), "source": _TEXT, "note": Column()}
+                "spread": _TEXT, "shift": Column(), "source": _SOURCE, "note": Column()}
 _OBSERVABLES = {"outcome_id": _TEXT, "formula": _TEXT,
                 "noise": Column(required=True, allowed=frozenset({"none", "normal", "lognormal"})),
                 "noise_sd": Column("number", required=True), "wander": Column("integer", required=True),
-                "source": _TEXT}
+                "source": _SOURCE}
 _ITEMS = {"item": _TEXT, "driver": Column(), "prevalence": _NUMBER, "spread": Column(), "rule": Column(),
-          "grade": Column(allowed=frozenset({"A", "B"})), "source": _TEXT}
+          "grade": Column(allowed=frozenset({"A", "B"})), "source": _SOURCE}
 _INSTRUMENTS = {"outcome_id": _TEXT, "lower": Column("number", required=True), "upper": _NUMBER, "step": _NUMBER,
-                "source": _TEXT}
-_PLACEBO = {"outcome_id": _TEXT, "parameter_id": _TEXT, "source": _TEXT}
-_SCALES = {"outcome_id": _TEXT, "formula": _TEXT, "source": _TEXT}
+                "source": _SOURCE}
+_PLACEBO = {"outcome_id": _TEXT, "parameter_id": _TEXT, "source": _SOURCE}
+_SCALES = {"outcome_id": _TEXT, "formula": _TEXT, "source": _SOURCE}
 
 
 @dataclass(frozen=True)
@@ -200,9 +203,8 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
 
     def table(name: str, columns: dict[str, Column], key: tuple[str, ...], place: Path = folder) -> tuple[Row, ...]:
         try:
-            return tuple(read_table(place / name, columns, "D002", key=key))
-        except StromaError as error:
-            problems.extend(error)
+            return tuple(scan_table(place / name, columns, "D002", problems, key))
+        except StromaError:  # no rows at all; the problems are in the list
             return ()
 
     config = _toml(folder / "disease.toml", problems)
@@ -222,11 +224,18 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     placebo = optional("placebo.csv", _PLACEBO, "outcome_id")
     scales = optional("scales.csv", _SCALES, "outcome_id")
     measured = table("measures.csv", MEASURE_COLUMNS, ("outcome_id",))
-    problems.raise_if_any()
+    if config:
+        check_keys(config, folder / "disease.toml", problems)
+    units = load_units(root)
+    if problems.found:  # rows are missing: only what needs no row is checked
+        check_text(gather(folder / "model.ant", problems), units, problems)
+        problems.raise_if_any()
+    _check_sources((*common, *rows, *baselines, *correlations, *variability, *observables, *items, *instruments,
+                    *placebo, *scales), problems)
     measures = read_measures(measured, problems)
     parameters = {r.text("parameter_id"): _parameter(r, problems) for r in (*common, *rows)}
     model_rows = {p.parameter_id: (p.unit, p.file, p.line) for p in parameters.values() if p.scope == "model"}
-    loaded = load_model(folder / "model.ant", load_units(root), model_rows, problems,
+    loaded = load_model(folder / "model.ant", units, model_rows, problems,
                         {r.text("parameter_id") for r in common})
     if loaded:
         parameters = {n: p for n, p in parameters.items() if p.scope != "model" or n in loaded.model.parameters}
@@ -234,6 +243,10 @@ def load_disease(disease_id: str, library: Path | None = None) -> Disease:
     _check_measures(measured, measures, parameters, problems)
     _check_observation(parameters, baselines, observables, instruments, placebo, config, problems)
     _check_scales(scales, observables, config, problems)
+    if loaded:
+        check_formulas(observables, loaded.model.outputs, problems)
+        quantities = {r.text("outcome_id") for r in (*observables, *scales)}
+        check_names(config, regimens, folder, root, parameters, loaded.model.outputs, quantities, problems)
     problems.raise_if_any()
     assert loaded is not None
     return Disease(disease_id, config["name"], folder, loaded, parameters, baselines, correlations, variability,
@@ -248,6 +261,13 @@ def _toml(path: Path, problems: Problems) -> dict:
     except tomllib.TOMLDecodeError as error:
         problems.add("D002", f"not valid TOML: {error}", file=path)
     return {}
+
+
+def _check_sources(rows: tuple[Row, ...], problems: Problems) -> None:
+    for row in rows:
+        if not row.text("source"):
+            problems.add("D002", "`source` is empty", file=row.file, line=row.line,
+                         hint="a publication, or `assumed` with its reason")
 
 
 def _parameter(row: Row, problems: Problems) -> Parameter:

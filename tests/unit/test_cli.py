@@ -118,6 +118,17 @@ def test_json_has_no_number_that_json_lacks(capsys: pytest.CaptureFixture) -> No
     assert json.loads(capsys.readouterr().out) == {"a": [0.1, None], "b": [1, None]}
 
 
+@pytest.mark.parametrize(("disease", "scales"), [
+    ("ra", {"das28_esr", "cdai_ra"}), ("oa", {"womac_total", "koos_pain"})])
+def test_simulate_shows_composite_scales_before_their_parts(tmp_path: Path, disease: str, scales: set[str]) -> None:
+    found = json.loads(output("simulate", disease, "--days", "30", "--json", "--out", str(tmp_path)))
+    for course in found["courses"]:
+        names = list(course["measured"])
+        assert scales <= set(names[:4]) and {"ptg"} <= set(names[4:])
+    header = (tmp_path / "visits.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert scales <= set(header)
+
+
 def test_simulate_gives_the_same_bytes_and_a_figure(tmp_path: Path) -> None:
     words = ("simulate", "sle", *TREATED, "--days", "90", "--json", "--out")
     first = json.loads(output(*words, "one"))

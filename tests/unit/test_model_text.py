@@ -109,6 +109,37 @@ def test_an_unknown_module(tmp_path: Path) -> None:
     assert place(problem) == ("toy.ant", 3) and "`decay`" in problem.hint
 
 
+def test_a_port_that_takes_what_nothing_makes(tmp_path: Path) -> None:
+    _, problems = load(tmp_path, main=MAIN.replace("decay(x, inflow)", "decay(x, inflwo)"))
+    (problem,) = [p for p in problems if p.code == "M006"]
+    assert place(problem) == ("toy.ant", 3)
+    assert "port `inflow` of `decay` is given `inflwo`" in problem.message and "`inflow`" in problem.hint
+
+
+def test_a_port_that_makes_what_nothing_uses_while_its_neighbour_is_missed(tmp_path: Path) -> None:
+    main = MAIN.replace("  inflow has per_day;", "  inflow has per_day;\n  twice := 2 * amount;\n  twice has ratio;")
+    _, problems = load(tmp_path, main=main.replace("decay(x, inflow)", "decay(amuont, inflow)"))
+    (problem,) = [p for p in problems if p.code in ("M006", "M012")]
+    assert (problem.code, *place(problem)) == ("M006", "toy.ant", 3)
+    assert "makes `amuont`" in problem.message and "`amount`, used in line 7" in problem.hint
+
+
+def test_an_output_that_nothing_uses_is_no_mistake(tmp_path: Path) -> None:
+    assert load(tmp_path, main=MAIN.replace("decay(x, inflow)", "decay(anything, inflow)"))[1] == []
+
+
+def test_a_unit_that_is_not_in_the_vocabulary(tmp_path: Path) -> None:
+    _, problems = load(tmp_path, module=DECAY.replace("k has per_day", "k has per_dya"))
+    problem = found(problems, "M015")
+    assert place(problem) == ("decay.ant", 4) and "`per_day`" in problem.hint
+
+
+def test_a_missing_module_hides_nothing_else(tmp_path: Path) -> None:
+    main = MAIN.replace("decay.ant", "decal.ant").replace("inflow := source;", "inflow := sourc;")
+    _, problems = load(tmp_path, main=main, rows=ROWS | {"source": "per_dya"})
+    assert {(p.code, p.line) for p in problems} == {("M002", 1), ("M012", 5), ("M015", 3)}
+
+
 def test_an_import_that_is_not_there(tmp_path: Path) -> None:
     _, problems = load(tmp_path, main=MAIN.replace("decay.ant", "decal.ant"))
     problem = found(problems, "M002")

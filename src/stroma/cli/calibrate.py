@@ -10,9 +10,12 @@ import typer
 
 from stroma.cli.artefacts import print_json, say
 from stroma.cli.progress import progress_bar
+from stroma.errors import fail
 
 if TYPE_CHECKING:
     from stroma.calibration.fit import Settings
+    from stroma.calibration.origin import Origin
+    from stroma.calibration.targets import TargetList
     from stroma.disease import Disease
     from stroma.engine.ensemble import Backend
 
@@ -38,11 +41,12 @@ def calibrate(
     Raises
     ------
     StromaError
-        D001-D004, C001, C010-C012, C030, E106.
+        D001-D004, C001, C010-C012, C030, D082, E106.
     """
     from stroma.calibration.crosscheck import fitted_arms, later_arms, leave_one_trial_out, save_checks
     from stroma.calibration.fit import Settings
     from stroma.calibration.fit import calibrate as fit
+    from stroma.calibration.origin import RETROSPECTIVE
     from stroma.calibration.posterior import save_posterior
     from stroma.calibration.targets import load_targets
     from stroma.disease import load_disease
@@ -50,6 +54,7 @@ def calibrate(
     from stroma.kernel.native import cache_folder
 
     loaded = load_disease(disease)
+    listed = load_targets(loaded)
     engine = CpuBackend(workers)
     work = cache_folder() / "calibration"
     settings = Settings(prior_draws, draws, subjects, rounds, seed)
@@ -58,10 +63,11 @@ def calibrate(
         if as_json:
             print_json(manifest)
         return
+    _require_numbers(loaded, listed, RETROSPECTIVE)
     with progress_bar(f"calibrate {disease}") as report:
         found = fit(loaded, engine, settings, work, report)
         left_out = leave_one_trial_out(loaded, found, settings, engine, work, report)
-        later = later_arms(loaded, found, load_targets(loaded).of("validate_background"), engine, seed, report)
+        later = later_arms(loaded, found, listed.of("validate_background"), engine, seed, report)
     path = save_posterior(found.posterior, loaded.folder)
     fitted = fitted_arms(loaded, found, seed)
     table = save_checks([*left_out, *later, *fitted], loaded.folder)
@@ -84,8 +90,19 @@ def _at_origin(disease: Disease, before: str, settings: Settings, engine: Backen
 
     listed = load_targets(disease)
     origin = EVERYTHING if before == "everything" else rolling_origin(parse_day(before).year, listed.targets)
+    _require_numbers(disease, listed, origin)
     with progress_bar(f"calibrate {disease.disease_id} {origin.label}") as report:
         posterior = fit_origin(disease, listed, origin, settings, engine, work, report)
     path = save_posterior(posterior, disease.folder, origin_file(origin.label))
     say(f"posterior {posterior.content_hash} of {len(posterior.manifest['target_ids'])} targets: {path}")
     return dict(posterior.manifest) | {"hash": posterior.content_hash}
+
+
+def _require_numbers(disease: Disease, listed: TargetList, origin: Origin) -> None:
+    """Refuse a fit that sees no control arm."""
+    from stroma.calibration.origin import fit_side
+
+    if not fit_side(disease, listed, origin)[0]:
+        raise fail("D082", f"no control arm of `{disease.disease_id}` is there for the fit `{origin.label}`",
+                   file=disease.folder / "targets.csv",
+                   hint=f"`stroma calibrate {disease.disease_id} --before everything` takes every row")

@@ -104,7 +104,7 @@ def _therapies(names: list[str], dose: str | None) -> list[Therapy]:
 
 
 def _labels(disease: Disease, one: OneSubject) -> dict[str, tuple[str, str]]:
-    """Return quantity -> (title with unit, model output) of what is shown, one a model output."""
+    """Return quantity -> (title with unit, model output) of what is shown: scales, then one a model output."""
     from stroma.library import library_root
     from stroma.tables import Column, read_table
 
@@ -116,7 +116,8 @@ def _labels(disease: Disease, one: OneSubject) -> dict[str, tuple[str, str]]:
         key=("quantity",),
     )
     titles = {row.text("quantity"): f"{row.text('meaning')}\n{_written(row.text('unit'))}" for row in rows}
-    shown: dict[str, tuple[str, str]] = {}
+    scales = [row.text("outcome_id") for row in disease.scales if row.text("outcome_id") in disease.measures]
+    shown = {name: (titles.get(name, name), "") for name in scales}
     for row in disease.observables:
         name, output = row.text("outcome_id"), row.text("formula")
         if row.text("noise") != "none" and output not in {formula for _, formula in shown.values()}:

@@ -76,7 +76,8 @@ def _measurement(axis: Axes, one: OneSubject, quantity: str, title: str, output:
             label=f"{course.arm}, measured",
         )
     axis.set_title(title, fontsize=10)
-    axis.set_ylim(0, 1.08 * axis.get_ylim()[1])
+    low, high = axis.get_ylim()
+    axis.set_ylim(min(0.0, low), 1.08 * high)
     axis.set_xlabel("day", fontsize=8)
     axis.grid(alpha=0.25)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stroma.errors import Problems, nearest
+from stroma.model.names import check_names
 from stroma.model.ode_model import OdeModel
 from stroma.model.text import ModelText, check_text, gather
 from stroma.units import DIMENSIONLESS
@@ -56,16 +57,18 @@ def load_model(path: Path, units: dict[str, str], parameter_units: dict[str, tup
 
     from stroma.model.sbml_to_ode import to_ode_model
 
+    before = len(problems.found)
     text = gather(path, problems)
-    if problems.found:
-        return None
-    check_text(text, problems)
-    sbml = _to_sbml(text, units, problems)
+    check_text(text, units, problems)
+    _check_units(parameter_units, units, problems)
+    apart = any(d.code in ("M002", "M006") for d in problems.found[before:])
+    told = check_names(text, path, parameter_units, problems)
+    sbml = None if apart else _to_sbml(text, units, problems)
     if sbml is None:
         return None
     document = libsbml.readSBMLFromString(sbml)
     sbml_model = document.getModel()
-    _check_rows(sbml_model, text, units, parameter_units, problems, shared)
+    _check_rows(sbml_model, text, units, parameter_units, problems, shared, told)
     _declare_literals(sbml_model)
     _check_consistency(document, text, problems)
     if problems.found:
@@ -91,12 +94,15 @@ def _to_sbml(text: ModelText, units: dict[str, str], problems: Problems) -> str 
 
 
 def _check_rows(model, text: ModelText, units: dict[str, str],
-                rows: dict[str, tuple[str, Path, int]], problems: Problems, shared: Collection[str]) -> None:
-    """Every constant has exactly one row, every row a constant, every name a known unit, and they agree."""
+                rows: dict[str, tuple[str, Path, int]], problems: Problems, shared: Collection[str],
+                told: Collection[str]) -> None:
+    """Every constant has exactly one row, every row a constant, every name a unit, and they agree."""
     constants = {p.getId(): p for p in model.getListOfParameters() if p.getConstant()}
     for name, parameter in constants.items():
         line = text.find(name)
         where = {"file": line.file, "line": line.number, "text": line.raw} if line else {}
+        if name in told:
+            continue
         if name not in rows:
             problems.add("M012", f"unknown name `{name}`: it has no row in parameters.csv", **where,
                          hint=nearest(name, rows))
@@ -105,21 +111,25 @@ def _check_rows(model, text: ModelText, units: dict[str, str],
         unit, file, number = rows[name]
         if declared is None:
             problems.add("M014", f"`{name}` has no unit in the model text", **where, hint=f"the table says {unit}")
-        elif declared != unit:
+        elif declared != unit and {declared, unit} <= units.keys():
             problems.add("M016", f"`{name}` is in {declared} in the model text and in {unit} in the table",
                          file=file, line=number)
-    for name, (unit, file, number) in rows.items():
+    for name, (_, file, number) in rows.items():
         if name not in constants and name not in shared:
             problems.add("M013", f"row `{name}` names nothing in the model", file=file, line=number,
                          hint=nearest(name, constants))
-        if unit not in units:
-            problems.add("M015", f"unknown unit `{unit}`", file=file, line=number, hint=nearest(unit, units))
     for parameter in model.getListOfParameters():
         if not parameter.getConstant() and not parameter.isSetUnits():
             line = text.find(parameter.getId())
             problems.add("M014", f"`{parameter.getId()}` has no unit", file=line.file if line else None,
                          line=line.number if line else None, text=line.raw if line else "",
                          hint="write `name has unit;`")
+
+
+def _check_units(rows: dict[str, tuple[str, Path, int]], units: dict[str, str], problems: Problems) -> None:
+    for unit, file, number in rows.values():
+        if unit not in units:
+            problems.add("M015", f"unknown unit `{unit}`", file=file, line=number, hint=nearest(unit, units))
 
 
 def _vocabulary_unit(unit: str, units: dict[str, str]) -> str | None:

@@ -7,17 +7,20 @@ definition of one name, a reaction without a name, a model instance with unconne
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from stroma.errors import Problems, nearest
 
-_IMPORT = re.compile(r'^\s*import\s+"([^"]+)"\s*$')
-_HEADER = re.compile(r"^(\s*model\s+\*?(\w+)\s*\(([^)]*)\))")
+IMPORT = re.compile(r'^\s*import\s+"([^"]+)"\s*$')
+HEADER = re.compile(r"^(\s*model\s+\*?(\w+)\s*\(([^)]*)\))")
 _NUMBER = re.compile(r"(?<![\w.])(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)(?![\w.])")
-_DEFINITION = re.compile(r"^\s*(\w+)\s*('|:)?=(?!=)")
-_INSTANCE = re.compile(r"^\s*(\w+)\s*:\s*(\w+)\s*\(([^)]*)\)\s*;?\s*$")
+DEFINITION = re.compile(r"^\s*(\w+)\s*('|:)?=(?!=)")
+INSTANCE = re.compile(r"^\s*(\w+)\s*:\s*(\w+)\s*\(([^)]*)\)\s*;?\s*$")
 _REACTION = re.compile(r"(->|=>)")
+_UNIT = re.compile(r"(?<!\w)(\w+)\s+has\s+(\w+)")
 ALLOWED_NUMBERS = {"0", "1", "2"}
 
 
@@ -37,10 +40,11 @@ class Line:
 
 @dataclass(frozen=True)
 class ModelText:
-    """A model and everything it imports, main file last."""
+    """A model and everything it imports, main file last; ``missing`` are modules whose file is not there."""
 
     name: str
     lines: tuple[Line, ...]
+    missing: tuple[str, ...] = ()
 
     def antimony(self, units: dict[str, str]) -> str:
         """Return the text for Antimony, with the unit vocabulary declared in every model.
@@ -51,8 +55,8 @@ class ModelText:
         top = " unit time_unit = 86400 second; unit substance = item; unit extent = item; unit volume = litre;"
         out = []
         for line in self.lines:
-            header = _HEADER.match(line.code)
-            if _IMPORT.match(line.code):
+            header = HEADER.match(line.code)
+            if IMPORT.match(line.code):
                 out.append("")
             elif header:
                 extra = declared + (top if header[2] == self.name else "")
@@ -66,19 +70,20 @@ class ModelText:
         bare = name
         scope: Path | None = None
         for line in self.lines:
-            instance = _INSTANCE.match(line.code)
+            instance = INSTANCE.match(line.code)
             if instance and name.startswith(instance[1] + "_"):
                 bare = name[len(instance[1]) + 1:]
-                scope = self._file_of(instance[2])
+                scope = self.file_of(instance[2])
         word = re.compile(rf"(?<!\w){re.escape(bare)}(?!\w)")
         for line in self.lines:
             if (scope is None or line.file == scope) and word.search(line.code):
                 return line
         return None
 
-    def _file_of(self, module: str) -> Path | None:
+    def file_of(self, module: str) -> Path | None:
+        """Return the file that a module stands in."""
         for line in self.lines:
-            header = _HEADER.match(line.code)
+            header = HEADER.match(line.code)
             if header and header[2] == module:
                 return line.file
         return None
@@ -96,50 +101,62 @@ def gather(path: Path, problems: Problems) -> ModelText:
     """
     lines: list[Line] = []
     done: set[Path] = set()
-    _gather_into(path.resolve(), lines, done, problems, None)
+    missing: list[str] = []
+    _gather_into(path.resolve(), lines, done, missing, problems, None)
     name = path.stem
     for line in lines:
-        header = _HEADER.match(line.code)
+        header = HEADER.match(line.code)
         if header and line.file == path.resolve():
             name = header[2]
-    return ModelText(name, tuple(lines))
+    return ModelText(name, tuple(lines), tuple(missing))
 
 
-def _gather_into(path: Path, lines: list[Line], done: set[Path], problems: Problems,
+def _gather_into(path: Path, lines: list[Line], done: set[Path], missing: list[str], problems: Problems,
                  importer: Line | None) -> None:
     if path in done:
         return
     done.add(path)
     if not path.is_file():
         options = [p.stem for p in path.parent.glob("*.ant")] if path.parent.is_dir() else []
+        missing += [path.stem, *get_close_matches(path.stem, options, n=1)]
         problems.add("M002", f"no model text `{path.name}`", file=importer.file if importer else path,
                      line=importer.number if importer else None, text=importer.raw if importer else "",
                      hint=nearest(path.stem, options))
         return
     own = [Line(path, i, raw) for i, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)]
     for line in own:
-        found = _IMPORT.match(line.code)
+        found = IMPORT.match(line.code)
         if found:
-            _gather_into((path.parent / found[1]).resolve(), lines, done, problems, line)
+            _gather_into((path.parent / found[1]).resolve(), lines, done, missing, problems, line)
     lines.extend(own)
 
 
-def check_text(text: ModelText, problems: Problems) -> None:
-    """Add every textual problem: M003 number, M004 second definition, M005 unnamed flux, M006 ports."""
-    ports = {h[2]: [p for p in h[3].replace(" ", "").split(",") if p]
-             for h in (_HEADER.match(line.code) for line in text.lines) if h}
+def ports_of(text: ModelText) -> dict[str, list[str]]:
+    """Return the ports of every module of a text, in order."""
+    headers = (HEADER.match(line.code) for line in text.lines)
+    return {h[2]: [p for p in h[3].replace(" ", "").split(",") if p] for h in headers if h}
+
+
+def check_text(text: ModelText, units: Collection[str], problems: Problems) -> None:
+    """Add every textual problem: M003 number, M004 second definition, M005 unnamed flux, M006 ports, M015 unit."""
+    ports = ports_of(text)
     defined: dict[tuple[Path, str, str], int] = {}
     for line in text.lines:
-        if _IMPORT.match(line.code) or _HEADER.match(line.code):
+        if IMPORT.match(line.code) or HEADER.match(line.code):
             continue
-        instance = _INSTANCE.match(line.code)
+        instance = INSTANCE.match(line.code)
         if instance:
-            _check_instance(line, instance[2], instance[3], ports, problems)
+            if instance[2] not in text.missing:  # told where it is imported
+                _check_instance(line, instance[2], instance[3], ports, problems)
             continue
         for number in _NUMBER.findall(line.code):
             if number not in ALLOWED_NUMBERS:
                 problems.add("M003", f"number {number} in model text", file=line.file, line=line.number,
                              text=line.raw, hint="declare a symbol and give it a row in parameters.csv")
+        for name, unit in _UNIT.findall(line.code):
+            if unit not in units:
+                problems.add("M015", f"unknown unit `{unit}` of `{name}`", file=line.file, line=line.number,
+                             text=line.raw, hint=nearest(unit, units))
         for statement in line.code.split(";"):
             _check_statement(line, statement, defined, problems)
 
@@ -161,7 +178,7 @@ def _check_statement(line: Line, statement: str, defined: dict[tuple[Path, str, 
         problems.add("M005", "a reaction without a name", file=line.file, line=line.number, text=line.raw,
                      hint="write `name: a => b; rate`")
         return
-    found = _DEFINITION.match(statement)
+    found = DEFINITION.match(statement)
     if not found:
         return
     key = (line.file, found[1], found[2] or "initial")

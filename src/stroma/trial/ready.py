@@ -13,7 +13,7 @@ from stroma.errors import Problems, StromaError, fail, nearest
 from stroma.library import library_root
 from stroma.trial.changes import Scenario, read_scenario
 
-_KEYS = {"title": str, "claims": list, "note": str, "variant": list}
+_KEYS = {"title": str, "disease": str, "claims": list, "note": str, "variant": list}
 _VARIANT = ("label", "changes")
 
 
@@ -71,7 +71,8 @@ def read_ready(name: str, disease: Disease, library: Path | None = None) -> Read
     Raises
     ------
     StromaError
-        T223 no such scenario, or a file that is not as declared; T221, T222 a change; all at once.
+        T223 no such scenario, one of another disease, or a file that is not as declared; T221, T222 a change; all at
+        once.
     """
     root = library or library_root()
     path = root / "scenarios" / f"{name}.toml"
@@ -81,6 +82,10 @@ def read_ready(name: str, disease: Disease, library: Path | None = None) -> Read
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise fail("T223", f"the scenario is not TOML: {error}", file=path) from None
+    if content.get("disease", disease.disease_id) != disease.disease_id:
+        own = ", ".join(_asked_of(disease.disease_id, root)) or "none"
+        raise fail("T223", f"`{name}` asks about `{content['disease']}`, this trial is of `{disease.disease_id}`",
+                   file=path, hint=f"for `{disease.disease_id}` there is: {own}")
     problems = Problems()
     for key in content.keys() - _KEYS.keys():
         problems.add("T223", f"unknown key `{key}`", file=path, hint=nearest(key, _KEYS))
@@ -93,6 +98,12 @@ def read_ready(name: str, disease: Disease, library: Path | None = None) -> Read
     problems.raise_if_any()
     words = {key: re.sub(r"\s+", " ", content[key]).strip() for key in ("title", "note")}
     return Ready(name, words["title"], claims, words["note"], tuple(scenarios))
+
+
+def _asked_of(disease_id: str, root: Path) -> list[str]:
+    """Return the ready scenarios of a disease."""
+    texts = {n: (root / "scenarios" / f"{n}.toml").read_text(encoding="utf-8") for n in known_scenarios(root)}
+    return [n for n, text in texts.items() if tomllib.loads(text).get("disease") == disease_id]
 
 
 def _variant(written: object, disease: Disease, path: Path, problems: Problems) -> Scenario | None:
