@@ -1,14 +1,11 @@
 """The closer look from the command line: same bytes for any worker, in JSON, tables and report."""
 
 import json
-import sys
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from stroma.cli.main import app
-from stroma.errors import StromaError
 
 COMMAND = ["forecast", "NCT01539902", "--uncertainty", "--subject-data", "--draws", "120", "--subjects", "24",
            "--trials", "200", "--json"]
@@ -63,9 +60,3 @@ def test_without_the_flags_neither_subject_data_nor_variance_is_there(tmp_path):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert '<h2 id="uncertainty">' not in page and "Free of flares" not in page and '<h2 id="cells">' in page
 
-
-def test_salib_is_asked_for_by_name_where_it_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "SALib.sample", None)
-    with pytest.raises(StromaError) as caught:
-        CliRunner().invoke(app, [*COMMAND, "--out", str(tmp_path)], catch_exceptions=False)
-    assert caught.value.diagnostics[0].code == "C070" and not list(tmp_path.iterdir())

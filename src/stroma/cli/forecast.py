@@ -70,7 +70,7 @@ def forecast(
     ------
     StromaError
         T080-T082, C080, C081 kinds of outcome and of questions, E401-E404 the record, T201-T208 the design,
-        T221-T223 scenarios, C020-C022 the posterior, C070 SALib is missing, S051 failed patients.
+        T221-T223 scenarios, C020-C022 the posterior, S051 failed patients.
     """
     from stroma.calibration.arm_pools import SolvedArms
     from stroma.calibration.forecast import forecast_trial, read_registered
@@ -125,7 +125,7 @@ def predict(
     ------
     StromaError
         T230-T231 the study, T208, T221-T223 scenarios, C020-C022 the posterior,
-        C070 SALib is missing, S051 failed patients.
+        S051 failed patients.
     """
     from stroma.calibration.arm_pools import SolvedArms
     from stroma.calibration.forecast import forecast_trial, read_own

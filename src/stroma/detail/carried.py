@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from stroma.calibration.simulate import Draws
 from stroma.detail.surface import Surface, fit_surfaces
 from stroma.detail.variance import DrawMoments, weighted_variance
-from stroma.errors import EXIT_ENVIRONMENT, fail
 
 ASSUMED, SOURCED = "assumed", "sourced"
 LEAST_DRAWS = 100
@@ -84,17 +83,9 @@ def carried(draws: Draws, moments: Mapping[str, DrawMoments], kinds: Sequence[st
         Group of each parameter.
     weight : ndarray, shape (n_draw,)
         Of the draws under the posterior.
-
-    Raises
-    ------
-    StromaError
-        C070 where SALib is not installed.
     """
-    try:
-        from SALib.sample import sobol as sample
-    except ImportError as error:
-        raise fail("C070", f"Sobol indices need SALib: {error}", hint="pip install SALib", exit_code=EXIT_ENVIRONMENT
-                   ) from error
+    from SALib.sample import sobol as sample
+
     if draws.n < LEAST_DRAWS:
         return ()
     points, which = np.unique(draws.scaled, axis=0, return_inverse=True)  # a draw taken twice is one

@@ -93,7 +93,7 @@ def look_closer(forecast: Forecast, backend: Backend, solved: SolvedArms, uncert
     Raises
     ------
     StromaError
-        D002 the table of the cells' fate, C070 SALib is missing.
+        D002 the table of the cells' fate.
     """
     settings, design = forecast.settings, forecast.designs[-1]
     found = simulate_design(forecast.record, forecast.disease, forecast.designs[0],
