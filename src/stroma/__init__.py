@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stroma.calibration.forecast import forecast
+    from stroma.disease import load_disease
     from stroma.evidence import effect_sizes
     from stroma.evidence.pooling import pool
     from stroma.evidence.store import load_evidence
 
 __version__ = "0.1.0"
-__all__ = ["effect_sizes", "forecast", "load_evidence", "pool"]
+__all__ = ["effect_sizes", "forecast", "load_disease", "load_evidence", "pool"]
 
 _HOME = {"forecast": "stroma.calibration.forecast", "pool": "stroma.evidence.pooling",
-         "load_evidence": "stroma.evidence.store"}
+         "load_disease": "stroma.disease", "load_evidence": "stroma.evidence.store"}
 
 
 def __getattr__(name: str) -> object:
@@ -26,3 +27,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module `stroma` has no attribute `{name}`")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, so that completion offers them before they are loaded."""
+    return [*__all__, "__version__"]

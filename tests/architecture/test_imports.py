@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import stroma
+
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("sympy", "matplotlib", "libsbml", "numba", "llvmlite", "scipy", "numpy", "pyarrow", "roadrunner", "antimony",
          "emcee", "jinja2")
@@ -41,3 +43,8 @@ def test_asking_for_help_loads_nothing_heavy(verb: list[str]) -> None:
             "from stroma.cli.main import run\n"
             "try:\n    run()\nexcept SystemExit as leaving:\n    assert not leaving.code, leaving.code")
     assert loaded_after(code) == set()
+
+
+def test_every_public_name_is_offered_and_loads() -> None:
+    assert set(stroma.__all__) <= set(dir(stroma))
+    assert all(getattr(stroma, name) is not None for name in stroma.__all__)
