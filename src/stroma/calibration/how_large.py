@@ -207,8 +207,9 @@ def _estimand(found: Simulated, estimand: str) -> tuple[str, ...]:
     design, disease = found.design, found.disease
     outcome = design.outcomes[0]
     if outcome.quantity:
-        return (f"Difference in the mean change of {outcome.quantity.replace('_', ' ')} from entry to day {outcome.day:g} among eligible "
-                f"patients, arm with cells minus control; won by a one-sided Welch test at {100 * ALPHA:g} %.",
+        return (f"Difference in the mean change of {outcome.quantity.replace('_', ' ')} from entry to day "
+                f"{outcome.day:g} among eligible patients, arm with cells minus control; won by a one-sided "
+                f"Welch test at {100 * ALPHA:g} %.",
                 "Treatment-policy strategy: a measurement counts whatever rescue was started.",
                 "Who leaves the trial before that day is not measured and left out.")
     rule = found.rules[outcome.rule_id]
