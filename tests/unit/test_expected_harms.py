@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stroma.calibration.arm_pools import _strata
+from stroma.calibration.arm_pools import treated_strata
 from stroma.calibration.events import forecast_events
 from stroma.calibration.forecast import read_registered
 from stroma.calibration.prediction import Settings
@@ -58,9 +58,9 @@ def test_an_unknown_harm_and_one_without_counts_are_refused(evidence: Evidence) 
 
 def test_an_assumed_dose_is_integrated_over() -> None:
     arm = read_registered("NCT01459640").designs[0].arms[0]
-    doses = [next(t.cell_dose.amount for t in therapies if t.cell_dose) for _, therapies in _strata(arm, 800)]
+    doses = [next(t.cell_dose.amount for t in therapies if t.cell_dose) for _, therapies in treated_strata(arm, 800)]
     assert sorted(set(doses)) == pytest.approx(list(np.geomspace(1e7, 1e8, 4)))
-    assert {part.stop - part.start for part, _ in _strata(arm, 800)} == {100}, "four doses, fresh and thawed"
+    assert {part.stop - part.start for part, _ in treated_strata(arm, 800)} == {100}, "four doses, fresh and thawed"
 
 
 def test_only_whole_arms_that_are_not_doubtful_are_compared(evidence: Evidence) -> None:
