@@ -331,8 +331,9 @@ def _check_links(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...]
 def _check_measures(rows: tuple[Row, ...], measures: Mapping[str, Measure], parameters: Mapping[str, Parameter],
                     problems: Problems) -> None:
     for row in rows:
-        bias = measures[row.text("outcome_id")].open_label
-        if bias and bias not in parameters:
+        measure = measures[row.text("outcome_id")]
+        bias = measure.open_label
+        if bias and not measure.is_read_blind and bias not in parameters:
             problems.add("D004", f"unknown parameter `{bias}`", file=row.file, line=row.line,
                          hint=nearest(bias, parameters))
 

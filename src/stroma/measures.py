@@ -35,7 +35,8 @@ class Measure:
     study_scale : float
         How far one logit of study effect moves a mean change, in our unit.
     open_label : str
-        Parameter with the open-label bias of this outcome in our unit; empty: the bias of responses, scaled.
+        Parameter with the open-label bias of this outcome in our unit; empty: the bias of responses, scaled; ``none``
+        for what is read from an image by one who does not know the patient.
     shown, logarithmic : bool
         Whether a forecast draws its course, and on which axis.
     """
@@ -49,6 +50,11 @@ class Measure:
     open_label: str
     shown: bool
     logarithmic: bool
+
+    @property
+    def is_read_blind(self) -> bool:
+        """Return whether knowing the treatment cannot move this outcome."""
+        return self.open_label == "none"
 
     @property
     def improves(self) -> float:

@@ -1,14 +1,17 @@
 """The block likelihood against SciPy's multivariate normal."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import multivariate_normal
 
-from stroma.calibration.likelihood import LOG_RATIO_SCALE, Likelihood
+from stroma.calibration.likelihood import LOG_RATIO_SCALE, Likelihood, open_label_bias, open_label_shift
 from stroma.calibration.targets import Target
-from stroma.disease import load_disease
+from stroma.disease import Disease, load_disease
+from stroma.library import library_root
+from stroma.trial.rules import load_rules
 
 
 def _target(study: str, outcome: str, kind: str, observed: float, n: float, se: float = np.nan) -> Target:
@@ -45,3 +48,21 @@ def test_a_shift_moves_the_prediction():
     likelihood, spread = Likelihood(load_disease("sle"), targets), np.array([0.3])
     moved = likelihood.by_trial(np.array([[0.1]]), spread, np.array([[0.4]]))
     np.testing.assert_allclose(moved, likelihood.by_trial(np.array([[0.5]]), spread), rtol=1e-12)
+
+
+def test_who_knows_the_treatment_reports_more_remissions_fewer_relapses_and_the_same_image():
+    rules = load_rules(library_root() / "evidence" / "response_rules.csv")
+    lupus, knee = load_disease("sle"), load_disease("oa")
+    values = {"open_label_response": np.array([0.4]), "open_label_pain": np.array([-7.0])}
+
+    def bias(disease: Disease, kind: str, quantity: str) -> float:
+        return open_label_bias(disease, rules, kind, quantity, values)[0]
+
+    assert bias(lupus, "proportion", "ln_deng_remission") == 0.4
+    assert bias(lupus, "hazard", "sle_relapse") == -0.4
+    assert bias(knee, "change", "pain") == -7.0
+    assert bias(knee, "change", "koos_pain") == 0.4 * knee.measures["koos_pain"].study_scale
+    assert bias(knee, "change", "cartilage_thickness") == 0.0
+    told = replace(_target("a", "relapse", "hazard", 0.2, 30), quantity="sle_relapse", blinding="open_label")
+    assert open_label_shift(lupus, rules, told, values)[0] == -0.4
+    assert open_label_shift(lupus, rules, replace(told, blinding="double_blind"), values)[0] == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from stroma.errors import StromaError
 from stroma.trial.rules import known_quantities, load_rules
 
 LIBRARY = Path(__file__).parents[2] / "library"
-HEADER = "rule_id,outcome,disease,definition,formula,kind,source,certainty\n"
+HEADER = "rule_id,outcome,disease,definition,formula,better,kind,source,certainty\n"
 DAY = np.array([0.0, 28.0, 84.0, 180.0])
 
 
@@ -33,8 +34,16 @@ def test_every_rule_of_the_library_speaks_of_known_quantities() -> None:
     assert not any(name.endswith(("0", "_min", "_max")) for names in used.values() for name in names)
 
 
+def test_a_rule_is_as_good_as_its_outcome() -> None:
+    with (LIBRARY / "vocabulary" / "outcomes.csv").open(encoding="utf-8", newline="") as stream:
+        better = {row["outcome_id"]: row["better"] for row in csv.DictReader(stream)}
+    rules = load_rules(LIBRARY / "evidence" / "response_rules.csv").values()
+    assert {r.rule_id: r.improves for r in rules} == {
+        r.rule_id: {"up": 1.0, "down": -1.0}[better[r.outcome]] for r in rules}
+
+
 def test_the_kinds_differ_in_what_they_remember(tmp_path: Path) -> None:
-    path = write(tmp_path, *(f"{kind},o,LN,words,upcr < 1,{kind},s,inferred"
+    path = write(tmp_path, *(f"{kind},o,LN,words,upcr < 1,higher,{kind},s,inferred"
                              for kind in ("binary_at_visit", "any_time", "time_to_event")))
     rules = load_rules(path)
     values = {"upcr": np.array([[3.0, 0.5, 2.0, 0.4], [3.0, 2.0, np.nan, 2.0]])}
@@ -62,11 +71,11 @@ def test_the_remission_of_the_lupus_trial_by_day_180() -> None:
 
 
 def test_all_bad_rows_are_reported_at_once(tmp_path: Path) -> None:
-    path = write(tmp_path, "a,o,LN,words,upcr <,any_time,s,inferred",
-                 "b,o,LN,words,upcr + 1,any_time,s,inferred",
-                 "c,o,LN,words,heldd(upcr),any_time,s,inferred")
+    path = write(tmp_path, "a,o,LN,words,upcr <,higher,any_time,s,inferred",
+                 "b,o,LN,words,upcr + 1,higher,any_time,s,inferred",
+                 "c,o,LN,words,heldd(upcr),higher,any_time,s,inferred")
     with pytest.raises(StromaError) as caught:
         load_rules(path)
     assert [(d.code, d.line) for d in caught.value.diagnostics] == [("E301", 2), ("T101", 3), ("E303", 4)]
     with pytest.raises(StromaError, match="`formula` of rule `a` is empty"):
-        load_rules(write(tmp_path, "a,o,LN,words,,any_time,s,inferred"))
+        load_rules(write(tmp_path, "a,o,LN,words,,higher,any_time,s,inferred"))

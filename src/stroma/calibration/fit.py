@@ -294,8 +294,8 @@ def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: S
         simulated.append(kept.arrays(f"cells_{batch}", make)["predicted"])
         pick, predicted = np.concatenate(picks), np.concatenate(simulated)
         draws = Draws(drawn.names, np.concatenate(parts))
-        log_bias = {"current": _cells_log_likelihood(disease, targets, draws, predicted, open_label=True),
-                    "enthusiastic": _cells_log_likelihood(disease, targets, draws, predicted, open_label=False)}
+        log_bias = {"current": _cells_log_likelihood(disease, rules, targets, draws, predicted, open_label=True),
+                    "enthusiastic": _cells_log_likelihood(disease, rules, targets, draws, predicted, open_label=False)}
         weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
         effective = distinct_size(weight, pick)
         if effective >= ENOUGH_EFFECTIVE_CELLS:
@@ -312,8 +312,8 @@ def _simulated_cells(disease: Disease, targets: list[Target], rules: Mapping[str
                                           _staged(progress, "MSC series"))}
 
 
-def _cells_log_likelihood(disease: Disease, targets: list[Target], draws: Draws, predicted: NDArray[np.float64],
-                          open_label: bool) -> NDArray[np.float64]:
+def _cells_log_likelihood(disease: Disease, rules: Mapping[str, ResponseRule], targets: list[Target], draws: Draws,
+                          predicted: NDArray[np.float64], open_label: bool) -> NDArray[np.float64]:
     """Return the log likelihood of the arms with cells; the series of one family count as much as ``independent``."""
     values = draws.natural(disease)
     total = np.zeros(draws.n)
@@ -323,10 +323,16 @@ def _cells_log_likelihood(disease: Disease, targets: list[Target], draws: Draws,
         for trial in trials:
             at = [i for i, t in enumerate(targets) if t.trial == trial]
             own = [targets[i] for i in at]
-            shift = np.stack([open_label_shift(disease, t, values) for t in own], axis=1) if open_label else None
+            shift = _shifts(disease, rules, own, values) if open_label else None
             spread = cells_spread(disease, own[0], values)
             total += share * Likelihood(disease, own).by_trial(predicted[:, at], spread, shift)[:, 0]
     return total
+
+
+def _shifts(disease: Disease, rules: Mapping[str, ResponseRule], targets: Sequence[Target],
+            values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the open-label bias of some targets, shape (n_draw, n_target)."""
+    return np.stack([open_label_shift(disease, rules, t, values) for t in targets], axis=1)
 
 
 def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[str, NDArray[np.float64]],

@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
+from stroma.trial.rules import ResponseRule
 
 # How far one logit of study effect moves a log ratio. Assumed: a logit of 0.5 moves a mean by about a quarter SD.
 LOG_RATIO_SCALE = 0.6
@@ -37,7 +38,7 @@ def effect_scale(disease: Disease, kind: str, quantity: str) -> float:
     return disease.measures[quantity].study_scale if kind == "change" else LOG_RATIO_SCALE
 
 
-def open_label_shift(disease: Disease, target: Target,
+def open_label_shift(disease: Disease, rules: Mapping[str, ResponseRule], target: Target,
                      values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return how far knowing that cells were given moves a target, shape (n_draw,).
 
@@ -50,12 +51,12 @@ def open_label_shift(disease: Disease, target: Target,
     """
     if target.blinding in BLINDED:
         return np.zeros_like(values["open_label_response"])
-    return open_label_bias(disease, target.kind, target.quantity, values)
+    return open_label_bias(disease, rules, target.kind, target.quantity, values)
 
 
-def open_label_bias(disease: Disease, kind: str, quantity: str,
+def open_label_bias(disease: Disease, rules: Mapping[str, ResponseRule], kind: str, quantity: str,
                     values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return how far a statistic moves where patients know their treatment, shape (n_draw,).
+    """Return how far a statistic moves, to the better, where patients know their treatment, shape (n_draw,).
 
     Parameters
     ----------
@@ -64,8 +65,10 @@ def open_label_bias(disease: Disease, kind: str, quantity: str,
     """
     response = values["open_label_response"]
     if kind in SHARES:
-        return response
+        return rules[quantity].improves * response
     measure = disease.measures[quantity]
+    if measure.is_read_blind:
+        return np.zeros_like(response)
     if measure.open_label:
         return values[measure.open_label]
     return measure.improves * response * effect_scale(disease, kind, quantity)

@@ -114,13 +114,13 @@ class Simulated:
         ``biased`` of none.
         """
         main, weight = design.outcomes[0], self.drawn.weights[prior]
-        values = self.drawn.draws.natural(self.disease) if biased and prior != "enthusiastic" else None
+        kind, name = ("change", main.quantity) if main.quantity else ("proportion", main.rule_id)
+        bias = (open_label_bias(self.disease, self.rules, kind, name, self.drawn.draws.natural(self.disease))
+                if biased and prior != "enthusiastic" else None)
         if main.quantity:
-            bias = None if values is None else open_label_bias(self.disease, "change", main.quantity, values)
             return replicate_change(prior, design, self.potential, int(self.disease.measures[main.quantity].improves),
                                     effect_scale(self.disease, "change", main.quantity), weight, settings, bias)
-        return replicate_shares(prior, design, self.potential, self.rules, weight, settings,
-                                None if values is None else values["open_label_response"], failure)
+        return replicate_shares(prior, design, self.potential, self.rules, weight, settings, bias, failure)
 
 
 def simulate_design(record: str, disease: Disease, design: TrialDesign, drawn: Drawn, published: Sequence[Target],

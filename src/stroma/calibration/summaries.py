@@ -61,7 +61,7 @@ def summarise_outcomes(disease: Disease, design: TrialDesign, published: Sequenc
         effect = deviation * pool.study_spread[trials.draw] * (
             0.0 if share else effect_scale(disease, kind, quantity))
         for i, arm in enumerate(design.arms):
-            shift = open_label_bias(disease, kind, quantity, values) if is_open_label(design, arm) else None
+            shift = open_label_bias(disease, rules, kind, quantity, values) if is_open_label(design, arm) else None
             if share:
                 failure = RESCUE if quantity == primary.rule_id else None
                 cumulative = rules[quantity].kind != AT_VISIT

@@ -79,7 +79,7 @@ def arm_responses(found: Simulated, design: TrialDesign, pool: PotentialOutcomes
     one, none, out = np.ones(n), np.zeros(n), []
     for i, arm in enumerate(design.arms):
         kind, name = ("change", primary.quantity) if primary.quantity else ("proportion", primary.rule_id)
-        shift = open_label_bias(found.disease, kind, name, values) if is_open_label(design, arm) else none
+        shift = open_label_bias(found.disease, found.rules, kind, name, values) if is_open_label(design, arm) else none
         if primary.quantity:
             measured = pool.measures[name][i]
             sd = pool.study_spread * effect_scale(found.disease, kind, name)

@@ -223,6 +223,7 @@ def build_rule(row: Row) -> RuleRow:
         row.text("disease"),
         row.text("definition"),
         row.text("formula"),
+        row.text("better"),
         row.text("kind"),
         row.text("source"),
         row.text("certainty"),

@@ -91,6 +91,7 @@ def table_columns(words: Vocabulary) -> dict[str, dict[str, Column]]:
             "disease": _TEXT,
             "definition": _NAME,
             "formula": _TEXT,
+            "better": _TEXT,
             "kind": _TEXT,
             "source": _TEXT,
             "certainty": _TEXT,

@@ -232,6 +232,7 @@ class RuleRow:
     disease: str
     definition: str
     formula: str
+    better: str
     kind: str
     source: str
     certainty: str

@@ -171,7 +171,7 @@ class Game:
     def _shift(self, target: Target) -> NDArray[np.float64]:
         if not self.has_cells:
             return np.zeros(self.drawn.draws.n)
-        return open_label_shift(self.disease, target, self.values)
+        return open_label_shift(self.disease, self.rules, target, self.values)
 
     def _outcome(self, target: Target, steps: Mapping[str, NDArray[np.float64]],
                  routes: Mapping[str, NDArray[np.float64]], everything: NDArray[np.float64],

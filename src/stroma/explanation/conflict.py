@@ -209,6 +209,7 @@ class _Deviations:
     def __post_init__(self) -> None:
         self.therapies: dict[str, Therapy] = {
             t.therapy_id: t for a in (*self.arms, self.reference) for t in (*a.drugs, a.product)}
+        self.rules = load_rules(library_root() / "evidence" / "response_rules.csv")
 
     def take_apart(self) -> dict[str, _Deviation]:
         """Return every published number of every arm, by target id."""
@@ -222,20 +223,18 @@ class _Deviations:
 
                 shares = owen_values([(name,) for name in _TURNED], worth)
                 start = worth(frozenset())
-                sign = self._sign(t, found[t.target_id, None])
-                unit = sign * effect_scale(self.disease, t.kind, t.quantity)
-                shift = open_label_shift(self.disease, t, values)
+                unit = self._improves(t) * effect_scale(self.disease, t.kind, t.quantity)
+                shift = open_label_shift(self.disease, self.rules, t, values)
                 mean = worth(frozenset(_TURNED)) + shift
                 own = np.sqrt(Likelihood(self.disease, [t]).sampling_variance(mean[:, None])[:, 0])
                 parts = {name: v / unit for name, v in shares.items()} | {BLINDING: shift / unit}
                 out[t.target_id] = _Deviation((observed_value(t) - start) / unit, parts, own / abs(unit))
         return out
 
-    def _sign(self, target: Target, at_entry: Array) -> float:
-        """Return +1 where a larger number is better; a share that most patients have at entry is one to lose."""
-        if target.kind in SHARES:
-            return -1.0 if float(self.drawn.weights["current"] @ at_entry) > 0 else 1.0
-        return self.disease.measures[target.quantity].improves
+    def _improves(self, target: Target) -> float:
+        """Return the sign of an improvement."""
+        of = self.rules if target.kind in SHARES else self.disease.measures
+        return of[target.quantity].improves
 
     def _setting(self, arm: Arm, on: frozenset[str]) -> _Setting:
         people = arm if PATIENTS in on else self.reference
@@ -245,17 +244,16 @@ class _Deviations:
         return _Setting(people.population, people.region, tuple(t.therapy_id for t in drugs), product.therapy_id,
                         dose, people.severity)
 
-    def _simulated(self) -> dict[tuple[str, _Setting | None], Array]:
-        """Return the statistic of every target in every setting it is needed in, and (None) its value at entry."""
+    def _simulated(self) -> dict[tuple[str, _Setting], Array]:
+        """Return the statistic of every target in every setting it is needed in."""
         wanted: dict[tuple, dict[tuple[str, _Setting], Target]] = defaultdict(dict)
         for arm in self.arms:
             for on in _subsets(_TURNED):
                 setting = self._setting(arm, on)
                 for t in arm.targets:
                     wanted[setting.pool][t.target_id, setting] = t
-        rules = load_rules(library_root() / "evidence" / "response_rules.csv")
         days = visits_of([t for a in self.arms for t in a.targets])
-        found: dict[tuple[str, _Setting | None], Array] = {}
+        found: dict[tuple[str, _Setting], Array] = {}
         for done, (key, members) in enumerate(wanted.items(), 1):
             population, region, drugs, product, dose = key
             people = people_of(self.disease, self.drawn.draws, self.settings.subjects, population, region,
@@ -265,12 +263,8 @@ class _Deviations:
             seen = observe(self.disease, pool, self.settings.seed)
             for (target_id, setting), t in members.items():
                 of = replace(t, severity=setting.severity)
-                found[target_id, setting] = statistic(self.disease, of, seen, days, rules, self.settings.subjects,
+                found[target_id, setting] = statistic(self.disease, of, seen, days, self.rules, self.settings.subjects,
                                                       pool.solved)
-                if (target_id, None) not in found and t.kind in SHARES:
-                    found[target_id, None] = statistic(self.disease, replace(of, day=0.0), seen, days, rules,
-                                                       self.settings.subjects, pool.solved)
-                found.setdefault((target_id, None), np.zeros(self.drawn.draws.n))
             if self.progress:
                 self.progress("turn the reference into each arm", done, len(wanted))
         return found

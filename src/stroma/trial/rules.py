@@ -21,6 +21,7 @@ _COLUMNS = {
     "disease": Column(),
     "definition": Column(required=True),
     "formula": Column(),
+    "better": Column(allowed=frozenset({"higher", "lower"})),
     "kind": Column(allowed=frozenset({AT_VISIT, ANY_TIME, TIME_TO_EVENT})),
     "source": Column(),
     "certainty": Column(allowed=frozenset({"stated_in_source", "standard_definition", "inferred"})),
@@ -37,6 +38,8 @@ class ResponseRule:
         As in the table; ``definition`` is the rule in words.
     formula : Expression
         A condition, true for a responder or for the event.
+    better : {"higher", "lower"}
+        Whether many or few who fulfil the rule are a good result.
     kind : {"binary_at_visit", "any_time", "time_to_event"}
         True at the visit; at any visit up to it; from the first time on.
     source : str
@@ -50,9 +53,15 @@ class ResponseRule:
     disease: str
     definition: str
     formula: Expression
+    better: str
     kind: str
     source: str
     certainty: str
+
+    @property
+    def improves(self) -> float:
+        """Return the sign of an improvement."""
+        return 1.0 if self.better == "higher" else -1.0
 
     def names(self, vocabulary: Collection[str]) -> frozenset[str]:
         """Return the quantities that the rule needs; see :meth:`Expression.names`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from stroma.engine.ensemble import Backend
 from stroma.errors import Problems, StromaError
 from stroma.library import library_root
 from stroma.therapy import load_therapy
-from stroma.trial.rules import load_rules
+from stroma.trial.rules import ResponseRule, load_rules
 from stroma.validation.plan import Plan, Task
 
 DRAWS, SUBJECTS = 500, 100
@@ -147,10 +147,11 @@ def _carry_out_task(disease: Disease, listed: TargetList, task: Task, posterior:
     control = [t for t in task.targets if not has_cells(disease, t)]
     bare = posterior_draws(posterior, "none", DRAWS, seed)
     full = posterior_draws(posterior, "current", DRAWS, seed)
-    scored = _score_arms(disease, listed, task, control, predict("control", disease, control, bare), bare, None, seed)
+    scored = _score_arms(disease, rules, listed, task, control, predict("control", disease, control, bare), bare, None,
+                         seed)
     if treated:
         inert = predict("no effect", without_cells(disease), treated, bare)
-        scored += _score_arms(disease, listed, task, treated, predict("cells", disease, treated, full), full,
+        scored += _score_arms(disease, rules, listed, task, treated, predict("cells", disease, treated, full), full,
                               (inert, bare), seed)
     return scored
 
@@ -162,13 +163,13 @@ def without_cells(disease: Disease) -> Disease:
     return replace(disease, regimens=regimens)
 
 
-def _score_arms(disease: Disease, listed: TargetList, task: Task, targets: Sequence[Target],
-                predicted: NDArray[np.float64], draws: Draws, inert: tuple[NDArray[np.float64], Draws] | None,
-                seed: int) -> list[Scored]:
+def _score_arms(disease: Disease, rules: Mapping[str, ResponseRule], listed: TargetList, task: Task,
+                targets: Sequence[Target], predicted: NDArray[np.float64], draws: Draws,
+                inert: tuple[NDArray[np.float64], Draws] | None, seed: int) -> list[Scored]:
     """Score the forecasts of several arms; ``inert`` is the same without an effect of the cells."""
     out = []
     for i, target in enumerate(targets):
-        sample = _sample(disease, target, predicted[:, i], draws, inert is not None, seed)
+        sample = _sample(disease, rules, target, predicted[:, i], draws, inert is not None, seed)
         earlier = baselines.comparable(target, [t for t in listed.targets if task.origin.refusal(t) is None])
         sd = baselines.reference_sd(target, listed.targets)
         scores = {POOLED: _baseline(baselines.random_effects(earlier, target, seed) if _studies(earlier) > 1
@@ -176,7 +177,8 @@ def _score_arms(disease: Disease, listed: TargetList, task: Task, targets: Seque
                   LAST: _baseline(baselines.last_study(earlier, target, seed) if earlier
                                   else baselines.vague(target, sd, seed), sd, not earlier)}
         if inert is not None:
-            scores[NO_EFFECT] = _baseline(_sample(disease, target, inert[0][:, i], inert[1], True, seed), sd, False)
+            same = _sample(disease, rules, target, inert[0][:, i], inert[1], True, seed)
+            scores[NO_EFFECT] = _baseline(same, sd, False)
         out.append(score(disease.disease_id, task.origin.label, target, sample, inert is not None, sd, scores))
     return out
 
@@ -185,11 +187,11 @@ def _studies(targets: Sequence[Target]) -> int:
     return len({t.trial for t in targets})
 
 
-def _sample(disease: Disease, target: Target, predicted: NDArray[np.float64], draws: Draws, cells: bool,
-            seed: int) -> Sample:
+def _sample(disease: Disease, rules: Mapping[str, ResponseRule], target: Target, predicted: NDArray[np.float64],
+            draws: Draws, cells: bool, seed: int) -> Sample:
     values = draws.natural(disease)
     spread = cells_spread(disease, target, values) if cells else values["study_spread"]
-    shift = open_label_shift(disease, target, values) if cells else None
+    shift = open_label_shift(disease, rules, target, values) if cells else None
     return predictive_sample(disease, target, predicted, spread, np.full(draws.n, 1.0 / draws.n), seed,
                              f"validate/{target.target_id}", shift)
 
