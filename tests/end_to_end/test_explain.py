@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from tests.console import failed, output
 
 from stroma.calibration.targets import load_targets
-from stroma.cli import main
 from stroma.disease import load_disease
 from stroma.explanation.parts import Settings
 from stroma.explanation.study import explain_study
@@ -24,23 +22,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def output(*words: str) -> str:
-    result = CliRunner().invoke(main.app, list(words))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *words: str) -> tuple[int, str]:
-    monkeypatch.setattr(sys, "argv", ["stroma", *words])
-    with pytest.raises(SystemExit) as leaving:
-        main.run()
-    out, err = capsys.readouterr()
-    assert out == ""
-    return int(leaving.value.code or 0), err
 
 
 @pytest.mark.parametrize("study", ["gu2014", "rathi2016"])

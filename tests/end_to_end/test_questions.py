@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
-
-from stroma.cli import main
+from tests.console import failed, output
 
 SMALL = ["--draws", "60", "--subjects", "20", "--trials", "200", "--workers", "1"]
 RECORD = "NCT01539902"
@@ -22,24 +19,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def output(*words: str) -> str:
-    result = CliRunner().invoke(main.app, list(words))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *words: str) -> tuple[int, str]:
-    """Run as the console script does; return exit code and stderr."""
-    monkeypatch.setattr(sys, "argv", ["stroma", *words])
-    with pytest.raises(SystemExit) as leaving:
-        main.run()
-    out, err = capsys.readouterr()
-    assert out == ""
-    return int(leaving.value.code or 0), err
 
 
 def test_what_if_side_by_side(elsewhere: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.console import exit_code, output
 from typer.testing import CliRunner
 
 from stroma.cli import artefacts, doctor, main, progress
@@ -27,31 +28,15 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def stroma(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Run the program as the console script does; return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["stroma", *words])
-    with pytest.raises(SystemExit) as leaving:
-        main.run()
-    return int(leaving.value.code or 0)
-
-
-def output(*words: str) -> str:
-    result = CliRunner().invoke(main.app, list(words))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 def test_a_problem_in_the_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
-    assert stroma(monkeypatch, "simulate", "slee") == 1
+    assert exit_code(monkeypatch, "simulate", "slee") == 1
     out, err = capsys.readouterr()
     assert out == "" and "error[D001]" in err and "`sle`" in err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    assert stroma(monkeypatch, "simulate", "sle", "--populaton", "new") == 2
+    assert exit_code(monkeypatch, "simulate", "sle", "--populaton", "new") == 2
     assert capsys.readouterr().out == ""
 
 
@@ -77,7 +62,7 @@ def test_the_keyboard_stops_it_with_one_sentence(monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr("stroma.cli.one_subject.solve_pool", interrupted)
-    assert stroma(monkeypatch, "simulate", "sle") == 130
+    assert exit_code(monkeypatch, "simulate", "sle") == 130
     out, err = capsys.readouterr()
     assert out == "" and err.strip() == "Stopped by the keyboard; nothing was left half-written."
     assert list(tmp_path.iterdir()) == []
@@ -184,7 +169,7 @@ def test_check_names_file_and_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     spoilt = tmp_path / "library" / "modules" / "humoral.ant"
     spoilt.write_text(spoilt.read_text().replace("k_igg * (short_lived", "k_ihh * (short_lived"))
     monkeypatch.setenv("STROMA_LIBRARY", str(tmp_path / "library"))
-    assert stroma(monkeypatch, "model", "check", "sle") == 1
+    assert exit_code(monkeypatch, "model", "check", "sle") == 1
     assert "humoral.ant:" in capsys.readouterr().err
 
 
