@@ -47,6 +47,7 @@ def validation_page(rolling: Report, stress: Report, engine_difference: float, a
         "under each trial is written by hand. Nothing is widened or left out to look better: the width of an interval "
         "is part of its score.", "",
         "## In short", "", short_table(rolling, stress), "", *(f"- {words}" for words in _verdict(rolling)), "",
+        *_hindsight(rolling),
         "Coverage and scores are averaged over the numbers of a study, then over studies, then over diseases; in "
         "brackets 90 % bootstrap intervals over studies. The interval score (Gneiting and Raftery 2007) is that of the "
         "90 % interval in reference SDs: 50 points for a share of patients, else the median published SD between "
@@ -116,6 +117,14 @@ def _verdict(report: Report) -> list[str]:
     return [*said, f"Counts of PIT in tenths, flat when calibrated: {', '.join(map(str, whole.pit))}."]
 
 
+def _hindsight(report: Report) -> list[str]:
+    """Say what the tables of a disease know although its posteriors do not: the note under its own name."""
+    said = {disease: read_notes(disease).get(disease, "") for disease in report.validations}
+    lines = [f"- {disease}: {words}" for disease, words in said.items() if words]
+    return ["No posterior has seen a number that it forecasts. Those who wrote the tables by hand had seen some:", "",
+            *lines, ""] if lines else []
+
+
 def _without_default(b: BaselineSummary) -> str:
     """Say what is left of the comparison where the baseline knows something."""
     if not b.n_vague or not isfinite(b.informed_ratio):
@@ -174,7 +183,7 @@ def _rank(rows: Sequence[Scored], studies: Mapping[str, Study]) -> tuple[bool, b
 
 
 def read_notes(disease: str) -> dict[str, str]:
-    """Return the hand-written sentence of each study or trial of a disease; none where the table is absent.
+    """Return the hand-written sentence of each study or trial, or of the disease as a whole; none without a table.
 
     Raises
     ------
@@ -185,7 +194,7 @@ def read_notes(disease: str) -> dict[str, str]:
     path = loaded.folder / NOTES
     if not path.is_file():
         return {}
-    known = {name for t in load_targets(loaded).targets for name in (t.study_id, t.trial)}
+    known = {disease} | {name for t in load_targets(loaded).targets for name in (t.study_id, t.trial)}
     rows = read_table(path, {"study": Column(required=True), "note": Column(required=True)}, "C001", key=("study",))
     problems = Problems()
     for row in rows:

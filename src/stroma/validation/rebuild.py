@@ -19,7 +19,7 @@ from stroma.errors import StromaError
 from stroma.validation.plan import rolling_plan
 
 # Fewer patients a draw than the retrospective fit: the emulator averages their noise over the draws.
-SETTINGS = Settings(prior_draws=1500, draws=2000, subjects=64, rounds=8, seed=1)
+SETTINGS = Settings(prior_draws=1500, draws=2000, subjects=64, rounds=12, seed=1)
 
 
 @dataclass(frozen=True)
