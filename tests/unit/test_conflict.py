@@ -29,7 +29,7 @@ def test_arms_and_their_levels() -> None:
     arms = arms_of(SLE, LISTED)
     levels = counted(arms)
     assert len({a.study_id for a in arms}) == 5
-    assert levels[SOURCE] == {"uc": 4, "bm": 1}
+    assert levels[SOURCE] == {"bm or uc (taken as uc)": 2, "bm": 1, "uc": 2}
     assert levels["donor"] == {"allogeneic": 5} and levels["route"] == {"iv": 5}
     assert levels[DOSE]["100 million × 2"] == 1
     assert levels["steroid_at_infusion"] == {"60 mg/day": 5}

@@ -153,7 +153,7 @@ def reference_arm(arms: Sequence[Arm]) -> Arm:
     dose = arms[most([(a.study_id, a.dose) for a in arms])].dose
     by_study = {a.study_id: a.severity for a in arms if a.severity is not None}
     severity = float(np.mean(list(by_study.values()))) if by_study else None
-    return Arm("reference", (), people.population, people.region, severity, drugs, product, dose, True,
+    return Arm("reference", (), people.population, people.region, severity, drugs, product, (), dose, True,
                "double_blind", "rct")
 
 
@@ -164,6 +164,8 @@ def _note(arms: Sequence[Arm], levels: Mapping[str, Mapping[str, int]], name: st
                        "studies, so that it is no cause of a difference between them")
     if len(levels[name]) == 1:
         return False, f"the same in all studies compared: {next(iter(levels[name]))}"
+    if len({a.modelled[name] for a in arms}) == 1:
+        return False, f"simulated alike in all studies compared, as reports do not tell more: {'; '.join(levels[name])}"
     if name == STEROID:
         return False, "set by the background drugs and counted there"
     beside = [o for o in together(arms, name) if o not in (STEROID, INFLAMMATION)]
@@ -296,7 +298,7 @@ def _study(study_id: str, arms: Sequence[Arm], of: Mapping[str, _Deviation], wei
     own = [a for a in arms if a.study_id == study_id]
     found = _averaged(own, of)
     parts = {name: float(weight @ found.parts[_owner(name)]) for name in FACTORS if factors[name][0]}
-    return StudyDeviation(study_id, own[0].targets[0].year, sum(len(a.targets) for a in own),
+    return StudyDeviation(study_id, own[0].targets[0].year, own[0].targets[0].family, sum(len(a.targets) for a in own),
                           _estimate(found.published, weight),
                           _estimate(np.sum(list(found.parts.values()), axis=0), weight),
                           float(weight @ found.chance_sd), parts)

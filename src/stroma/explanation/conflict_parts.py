@@ -62,6 +62,8 @@ class StudyDeviation:
 
     Parameters
     ----------
+    family : str
+        Studies of one family may share patients.
     numbers : int
         Published numbers averaged.
     published, predicted : Estimate
@@ -73,6 +75,7 @@ class StudyDeviation:
 
     study_id: str
     year: int
+    family: str
     numbers: int
     published: Estimate
     predicted: Estimate

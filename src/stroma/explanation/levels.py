@@ -37,6 +37,8 @@ class Arm:
     drugs : tuple of Therapy
     product : Therapy
         Without its dose.
+    sources : tuple of str
+        Every cell source that the report names for the arm; the product has one of them.
     dose : CellDose
     dose_stated : bool
         Whether the report gives it; otherwise it is the usual one of the series.
@@ -51,6 +53,7 @@ class Arm:
     severity: float | None
     drugs: tuple[Therapy, ...]
     product: Therapy
+    sources: tuple[str, ...]
     dose: CellDose
     dose_stated: bool
     blinding: str
@@ -70,14 +73,20 @@ class Arm:
             BLINDING: f"{blinding}, {design}",
             DRUGS: ", ".join(t.therapy_id.replace("_", " ") for t in self.drugs) or "none",
             PATIENTS: people,
-            SOURCE: str(product["cell_source"]), DONOR: str(product["donor"]), ROUTE: str(product["route"]),
+            SOURCE: self._source_words, DONOR: str(product["donor"]), ROUTE: str(product["route"]),
             DOSE: dose_words(self.dose) + ("" if self.dose_stated else " (assumed)"), STEROID: f"{steroid:g} mg/day",
             INFLAMMATION: "not published by arm"}
 
     @property
+    def _source_words(self) -> str:
+        own = str(self.product.product["cell_source"])
+        return f"{' or '.join(self.sources)} (taken as {own})" if len(self.sources) > 1 else own
+
+    @property
     def modelled(self) -> dict[str, str]:
         """Return the level of every factor as far as the model tells levels apart."""
-        return self.levels | {BLINDING: str(self.blinding in BLINDED), DOSE: dose_words(self.dose)}
+        return self.levels | {BLINDING: str(self.blinding in BLINDED), DOSE: dose_words(self.dose),
+                              SOURCE: str(self.product.product["cell_source"])}
 
 
 def dose_words(dose: CellDose) -> str:
@@ -93,16 +102,18 @@ def arms_of(disease: Disease, listed: TargetList) -> tuple[Arm, ...]:
         therapies = regimen(disease, t.regimen, t.dose) if t.kind != "hazard" else []
         if any(x.kind == "cells" for x in therapies):
             found[t.study_id, t.arm_label, t.regimen, t.dose, t.population, t.region, t.severity].append(t)
-    return tuple(_arm(disease, members) for members in found.values())
+    sources = {(a.study.study_id, a.label): tuple(a.cell_source.split("|")) for a in load_evidence().arms.values()}
+    return tuple(_arm(disease, members, sources.get((members[0].study_id, members[0].arm_label), ()))
+                 for members in found.values())
 
 
-def _arm(disease: Disease, members: Sequence[Target]) -> Arm:
+def _arm(disease: Disease, members: Sequence[Target], sources: tuple[str, ...]) -> Arm:
     one = members[0]
     therapies = regimen(disease, one.regimen, one.dose)
     cells = next(t for t in therapies if t.kind == "cells")
     assert cells.cell_dose is not None
     drugs = tuple(t for t in therapies if t.kind == "drug")
-    return Arm(one.study_id, tuple(members), one.population, one.region, one.severity, drugs, cells,
+    return Arm(one.study_id, tuple(members), one.population, one.region, one.severity, drugs, cells, sources,
                cells.cell_dose, one.dose is not None, one.blinding, one.design)
 
 

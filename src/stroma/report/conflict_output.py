@@ -9,6 +9,7 @@ from stroma.explanation.conflict_parts import Component, Conflict, Estimate
 from stroma.notice import NOTICE
 from stroma.report.conflict_words import (
     METHOD,
+    families_words,
     headline,
     left_out_words,
     levels_words,
@@ -41,10 +42,12 @@ def conflict_view(found: Conflict) -> Group:
             if c.note:
                 text.append(f"    {c.note}\n", style="dim")
     text.append("\nlogits of improvement beyond the reference study\n")
-    text.append(f"  {'study':<20}{'numbers':>8}{'published':>11}{'predicted':>11}  chance, 90 %\n")
+    text.append(f"  {'study':<20}{'numbers':>8}{'published':>11}{'predicted':>11}  chance, 90 %  family\n")
     for s in found.studies:
         text.append(f"  {s.study_id:<20}{s.numbers:>8}{number(s.published.mean):>11}{number(s.predicted.mean):>11}"
-                    f"  ± {number(1.645 * s.chance_sd, False)}\n")
+                    f"  {'± ' + number(1.645 * s.chance_sd, False):<12}  {s.family}\n")
+    if families_words(found):
+        text.append(f"  {families_words(found)}\n")
     if silent(found):
         text.append("\nWithout a number of their own:\n")
         for c in silent(found):
@@ -71,9 +74,9 @@ def conflict_object(found: Conflict, run_folder: str) -> dict[str, Any]:
         "headline": headline(found), "n_studies": len(found.studies), "reference": dict(found.reference),
         "published_sd": _estimate(found.published_sd), "predicted_sd": _estimate(found.predicted_sd),
         "components": [_component(c) for c in found.components],
-        "studies": [{"study": s.study_id, "year": s.year, "numbers": s.numbers, "published": _estimate(s.published),
-                     "predicted": _estimate(s.predicted), "chance_sd": significant(s.chance_sd),
-                     "parts": {k: significant(v) for k, v in s.parts.items()}} for s in found.studies],
+        "studies": [{"study": s.study_id, "year": s.year, "family": s.family, "numbers": s.numbers,
+                     "published": _estimate(s.published), "predicted": _estimate(s.predicted),
+                     "chance_sd": significant(s.chance_sd), "parts": {k: significant(v) for k, v in s.parts.items()}} for s in found.studies],
         "left_out": [{"study": study, "reason": why} for study, why in found.left_out],
         "posterior": found.posterior.content_hash, "effective_draws": significant(found.effective),
         "draws": found.settings.draws, "subjects": found.settings.subjects, "seed": found.settings.seed,
@@ -112,7 +115,8 @@ def component_rows(found: Conflict) -> Rows:
 
 def study_rows(found: Conflict) -> Rows:
     """Return one row for each study."""
-    return [{"study": s.study_id, "year": s.year, "numbers": s.numbers, "published": significant(s.published.mean),
-             "predicted": significant(s.predicted.mean), "predicted_q05": significant(s.predicted.pi90[0]),
+    return [{"study": s.study_id, "year": s.year, "family": s.family, "numbers": s.numbers,
+             "published": significant(s.published.mean), "predicted": significant(s.predicted.mean),
+             "predicted_q05": significant(s.predicted.pi90[0]),
              "predicted_q95": significant(s.predicted.pi90[1]), "chance_sd": significant(s.chance_sd),
              **{f"part_{k}": significant(v) for k, v in s.parts.items()}} for s in found.studies]

@@ -53,10 +53,20 @@ def headline(found: Conflict) -> str:
     known = [c for c in found.components if c.factor_id not in (CHANCE, REST)]
     share = sum(c.published.mean for c in known if c.published)
     sd = number(found.published_sd.mean, False)
-    return (f"{n} studies with cells in {name} differ by a standard deviation of {sd} logits "
+    return (f"What the arms with cells of {n} studies in {name} reported, not their difference from control, differs "
+            f"by a standard deviation of {sd} logits "
             f"({number(low, False)} to {number(high, False)}). What is known to differ between them makes "
             f"{_whole(share)} % of that variance by the model, the sampling of few patients "
             f"{per_cent(by_id[CHANCE].published)}, and {per_cent(by_id[REST].published)} stays unexplained.")
+
+
+def families_words(found: Conflict) -> str:
+    """Say which studies may share patients; empty where none do."""
+    members: dict[str, list[str]] = {}
+    for s in found.studies:
+        members.setdefault(s.family, []).append(s.study_id)
+    shared = [f"{', '.join(own)} ({name})" for name, own in members.items() if len(own) > 1]
+    return f"Of one family, and so perhaps of the same patients: {'; '.join(shared)}." if shared else ""
 
 
 def left_out_words(found: Conflict) -> list[str]:
