@@ -40,6 +40,13 @@ def test_list(library: Path) -> None:
     assert plain[0].split()[0] == "study_id" and len(plain) == 6
 
 
+def test_the_parts_of_a_disease_are_named(library: Path, tmp_path: Path) -> None:
+    forest = ("forest", "overall_remission", "--output", str(tmp_path / "forest.svg"))
+    for words in (("list",), ("export", "--outcome", "sledai"), ("pool", "overall_remission"), forest):
+        assert "sle includes ln (lupus nephritis)" in run(*words, "--disease", "sle").stderr
+        assert "includes" not in run(*words, "--disease", "ln").stderr
+
+
 def test_show(library: Path) -> None:
     shown = json.loads(run("show", "deng2017", "--json").stdout)
     assert shown["study"]["n"] == 18 and len(shown["arms"]) == 2

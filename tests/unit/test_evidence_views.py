@@ -99,6 +99,21 @@ def test_lists(evidence) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_lupus_brings_its_parts_along(evidence) -> None:
+    def names(disease: str) -> set[object]:
+        return {row["study_id"] for row in list_studies(evidence, StudyFilter(disease=disease))}
+
+    assert names("sle") >= names("ln") | names("sle_cytopenia") and "deng2017" in names("sle")
+    assert "liang2010" in names("sle") - names("ln")
+    for outcome in ("overall_remission", None):
+        assert "deng2017" in {row["study"] for row in export_rows(evidence, outcome, "sle")}
+
+
+def test_a_figure_that_the_primary_report_denies_is_doubtful(evidence) -> None:
+    (row,) = [r for r in evidence.outcomes_of("wang2012") if r.outcome_id == "complete_response"]
+    assert "contradicting primary abstract" in row.note and not row.usable
+
+
 def test_a_study_is_shown_with_seed_and_source(evidence) -> None:
     shown = show_study(evidence, "leblanc2008")
     assert [(row["status"], row["seed"]) for row in shown["seeds"]] == [

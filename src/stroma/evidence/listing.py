@@ -11,7 +11,7 @@ from stroma.evidence.risk_of_bias import OVERALL, risk_of_bias
 
 @dataclass(frozen=True)
 class StudyFilter:
-    """Which studies to list; empty means any."""
+    """Which studies to list; empty means any. A disease brings its parts along."""
 
     disease: str = ""
     evidence_kind: str = ""
@@ -110,7 +110,7 @@ def _known(kind: str, word: str, allowed: object) -> None:
 
 def _fits(evidence: Evidence, study: Study, wanted: StudyFilter) -> bool:
     return (
-        (not wanted.disease or wanted.disease in study.diseases)
+        (not wanted.disease or not evidence.vocabulary.covered(wanted.disease).isdisjoint(study.diseases))
         and wanted.evidence_kind in ("", study.evidence_kind)
         and wanted.design in ("", study.design)
         and wanted.split in ("", study.split)
