@@ -56,6 +56,16 @@ def test_show(library: Path) -> None:
         run("show", "deng2017", "--as-of", "2016")
 
 
+def test_bias(library: Path) -> None:
+    result = run("bias", "--disease", "ln")
+    assert result.stdout.splitlines()[0].split()[-2:] == ["selective_reporting", "overall"]
+    assert "studies with a sheet" in result.stderr
+    rows = json.loads(run("bias", "--disease", "ln", "--json").stdout)
+    assert len(rows) == len(result.stdout.splitlines()) - 1
+    early = json.loads(run("bias", "--disease", "ln", "--json", "--as-of", "2016").stdout)
+    assert "deng2017" in {row["study_id"] for row in rows} - {row["study_id"] for row in early}
+
+
 def test_check_add_diff_export(library: Path, tmp_path: Path) -> None:
     assert json.loads(run("check", "--json").stdout)[0]["problems"] == 0
     assert json.loads(run("check", "--json", "--as-of", "2013").stdout)[0]["studies"] < 150

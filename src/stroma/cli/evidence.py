@@ -1,4 +1,4 @@
-"""``stroma evidence``: list, show, add, import, check, pool, forest, funnel, export, diff, safety ..."""
+"""``stroma evidence``: list, show, bias, add, import, check, pool, forest, funnel, export, diff, safety ..."""
 
 from __future__ import annotations
 
@@ -61,6 +61,19 @@ def show_command(
         _print_nested(show_registration(evidence, name), as_json)
     else:
         _print_nested(show_study(evidence, name), as_json)
+
+
+@app.command("bias")
+def bias_command(disease: Disease = "", as_of: AsOf = "", as_json: Json = False) -> None:
+    """Show how each study was judged: risk of bias, one line a study, one column a domain."""
+    from stroma.evidence.listing import StudyFilter, list_bias, list_studies
+
+    evidence = _load(as_of)
+    rows = list_bias(evidence, disease)
+    print_rows(rows, as_json)
+    _say_included(evidence, disease)
+    others = len(list_studies(evidence, StudyFilter(disease=disease))) - len(rows)
+    say(f"{len(rows)} studies with a sheet, {others} without; the reasons: stroma evidence show STUDY")
 
 
 @app.command("add")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from stroma.errors import fail, nearest
-from stroma.evidence.records import Amount, Arm, Evidence, Outcome, Study
-from stroma.evidence.risk_of_bias import OVERALL, risk_of_bias
+from stroma.evidence.records import Amount, Arm, Evidence, Judgement, Outcome, Study
+from stroma.evidence.risk_of_bias import DOMAINS, OVERALL, risk_of_bias
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,37 @@ def show_study(evidence: Evidence, study_id: str) -> dict[str, object]:
             if other.cohort_family == study.cohort_family and other is not study
         ],
     }
+
+
+def list_bias(evidence: Evidence, disease: str = "") -> list[dict[str, object]]:
+    """Return the risk of bias of every study with a sheet: one line a study, one column a domain.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    disease : str
+        Term of the vocabulary, with its parts; empty for any.
+
+    Returns
+    -------
+    list of dict
+        By year and id. A domain that the study's tool does not have is None; `not_assessed` where the sheet says so.
+
+    Raises
+    ------
+    StromaError
+        E105 for a disease outside the vocabulary.
+    """
+    sheets: dict[str, list[Judgement]] = defaultdict(list)
+    for row in evidence.judgements:
+        sheets[row.study_id].append(row)
+    lines = []
+    for line in list_studies(evidence, StudyFilter(disease=disease)):
+        if rows := sheets.get(str(line["study_id"])):
+            judged = {row.domain: row.judgement for row in rows}
+            head = {name: line[name] for name in ("study_id", "year", "disease", "design")}
+            lines.append(head | {"tool": rows[0].tool} | {name: judged.get(name) for name in DOMAINS})
+    return lines
 
 
 def amount_text(amount: Amount | None) -> str:
