@@ -62,6 +62,17 @@ def test_what_every_arm_gets_is_no_comparator(evidence, tmp_path: Path) -> None:
         assert kind(load_evidence(library)) == "active"
 
 
+def test_hyaluronic_acid_alone_beside_cells_with_it(tmp_path: Path) -> None:
+    """Vangsness 2014 prints no numbers of patients; with some, it is a controlled trial."""
+    root = copy_of_the_library(tmp_path)
+    with (root / "evidence" / "outcomes.csv").open("a", encoding="utf-8") as stream:
+        for arm in ("msc", "control"):
+            stream.write(f"vangsness2014.{arm},,completed,730,count,15,,patients,none,,,18,,,,,,,,,\n")
+    rows = find_comparisons(load_evidence(root), "completed", "log_risk_ratio", disease="oa").rows
+    kinds = {row.study.study_id: row.kind for row in rows}
+    assert (kinds["vangsness2014"], kinds["vega2015"]) == ("background", "active")
+
+
 def test_lupus_brings_lupus_nephritis_along(evidence) -> None:
     found = find_comparisons(evidence, "overall_remission", "log_risk_ratio", disease="sle")
     assert "deng2017" in {row.study.study_id for row in found.rows}
