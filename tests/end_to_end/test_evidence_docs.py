@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from stroma.cli.main import app
 from stroma.evidence import pooling
 from stroma.evidence.comparisons import BINARY, CONTINUOUS, MODERATORS, SINGLE_ARM, find_comparisons
+from stroma.evidence.pooling import FAMILY
 from stroma.evidence.store import load_evidence
 from stroma.library import library_root
 
@@ -109,6 +111,28 @@ def test_the_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None
         exec(compile(block, "evidence.md", "exec"), {})
     said = capsys.readouterr().out
     assert said.startswith("(") and "k = 2" in said
+
+
+def test_the_counts_of_what_is_not_known_are_those_of_the_store() -> None:
+    evidence = load_evidence()
+    families = {
+        outcome: max(
+            sum(FAMILY[row.kind] == "controlled" for row in find_comparisons(evidence, outcome, measure).rows)
+            for measure in ("log_risk_ratio", "mean_difference")
+        )
+        for outcome in evidence.vocabulary.outcomes
+    }
+    most = max(families, key=lambda outcome: families[outcome])
+    number = Counter(families.values())
+    told = " ".join(page("evidence.md").split())
+    assert number[families[most]] == 1
+    assert f"`{most}` has {families[most]} independent controlled families, " \
+           f"{number[2]} outcomes have two, {number[1]} have one and the others none." in told
+    assert sum(number[k] for k in range(3)) == len(families) - 1
+    sheets = {row.study_id for row in evidence.judgements}
+    unread = [study for study in evidence.studies.values() if study.randomised and study.study_id not in sheets]
+    assert f"the other {len(unread)} randomised trials, of comparator drugs, are `not assessed`" in told
+    assert "msc_trial" not in {study.evidence_kind for study in unread}
 
 
 def test_links_lead_somewhere() -> None:

@@ -40,6 +40,13 @@ def test_list(library: Path) -> None:
     assert plain[0].split()[0] == "study_id" and len(plain) == 6
 
 
+def test_the_parts_of_a_disease_are_named(library: Path, tmp_path: Path) -> None:
+    forest = ("forest", "overall_remission", "--output", str(tmp_path / "forest.svg"))
+    for words in (("list",), ("export", "--outcome", "sledai"), ("pool", "overall_remission"), forest):
+        assert "sle includes ln (lupus nephritis)" in run(*words, "--disease", "sle").stderr
+        assert "includes" not in run(*words, "--disease", "ln").stderr
+
+
 def test_show(library: Path) -> None:
     shown = json.loads(run("show", "deng2017", "--json").stdout)
     assert shown["study"]["n"] == 18 and len(shown["arms"]) == 2
@@ -47,6 +54,16 @@ def test_show(library: Path) -> None:
     assert json.loads(run("show", "NCT01459640", "--json").stdout)["registration"]["study_ids"] == []
     with pytest.raises(StromaError, match="E104"):
         run("show", "deng2017", "--as-of", "2016")
+
+
+def test_bias(library: Path) -> None:
+    result = run("bias", "--disease", "ln")
+    assert result.stdout.splitlines()[0].split()[-2:] == ["selective_reporting", "overall"]
+    assert "studies with a sheet" in result.stderr
+    rows = json.loads(run("bias", "--disease", "ln", "--json").stdout)
+    assert len(rows) == len(result.stdout.splitlines()) - 1
+    early = json.loads(run("bias", "--disease", "ln", "--json", "--as-of", "2016").stdout)
+    assert "deng2017" in {row["study_id"] for row in rows} - {row["study_id"] for row in early}
 
 
 def test_check_add_diff_export(library: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evidence_library import LIBRARY, copy_of_the_library
+from evidence_library import LIBRARY, copy_of_the_library, replace_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,10 +41,54 @@ def test_a_study_without_control_is_not_an_effect(evidence) -> None:
 
 
 def test_active_comparators_are_never_placebo(evidence) -> None:
-    found = find_comparisons(evidence, "vas_pain", "mean_difference", disease="oa")
-    kinds = {row.study.study_id: row.kind for row in found.rows}
-    assert kinds["lamoespinosa2016"] == "active"  # hyaluronic acid
+    (row,) = [r for r in find_comparisons(evidence, "completed", "log_risk_ratio", disease="oa").rows
+              if r.study.study_id == "vega2015"]
+    assert row.kind == "active"  # hyaluronic acid against cells
     assert find_comparisons(evidence, "overall_response", "log_risk_ratio").rows[0].kind == "background"
+
+
+def test_what_every_arm_gets_is_no_comparator(evidence, tmp_path: Path) -> None:
+    """Lamo-Espinosa 2016: cells + HA against HA alone; one arm without HA, and HA is a treatment of its own."""
+    def kind(store) -> str:
+        found = find_comparisons(store, "womac_total", "mean_difference")
+        return next(row.kind for row in found.rows if row.study.study_id == "lamoespinosa2016")
+
+    assert kind(evidence) == "background"
+    for old, new in (("BM-MSC 10M + HA", "BM-MSC 10M"), ("HA control", "corticosteroid control")):
+        folder = tmp_path / new[:2]
+        folder.mkdir()
+        library = copy_of_the_library(folder)
+        replace_in(library / "evidence" / "arms.csv", old, new)
+        assert kind(load_evidence(library)) == "active"
+
+
+def test_hyaluronic_acid_alone_beside_cells_with_it(tmp_path: Path) -> None:
+    """Vangsness 2014 prints no numbers of patients; with some, it is a controlled trial."""
+    root = copy_of_the_library(tmp_path)
+    with (root / "evidence" / "outcomes.csv").open("a", encoding="utf-8") as stream:
+        for arm in ("msc", "control"):
+            stream.write(f"vangsness2014.{arm},,completed,730,count,15,,patients,none,,,18,,,,,,,,,\n")
+    rows = find_comparisons(load_evidence(root), "completed", "log_risk_ratio", disease="oa").rows
+    kinds = {row.study.study_id: row.kind for row in rows}
+    assert (kinds["vangsness2014"], kinds["vega2015"]) == ("background", "active")
+
+
+def test_lupus_brings_lupus_nephritis_along(evidence) -> None:
+    found = find_comparisons(evidence, "overall_remission", "log_risk_ratio", disease="sle")
+    assert "deng2017" in {row.study.study_id for row in found.rows}
+    assert found.included.startswith("sle includes ln (lupus nephritis), sle_cytopenia")
+    assert found.included in analysis_as_dict(analyse(evidence, "overall_remission", disease="sle"))["notes"]
+    nephritis = find_comparisons(evidence, "sledai", "mean", disease="ln", correlation=0.5)
+    assert nephritis.included == "" and "liang2010" not in {row.study.study_id for row in nephritis.rows}
+
+
+def test_nothing_to_pool_says_why() -> None:
+    found = find_comparisons(load_evidence(LIBRARY, as_of="2016"), "sledai", "mean", disease="sle")
+    with pytest.raises(StromaError, match="E151") as caught:
+        compute_effects(found)
+    assert found.skipped
+    for row in found.skipped:
+        assert f"  not used: {row.study_id}: {row.reason}\n" in str(caught.value)
 
 
 def test_two_doses_share_one_control_once(evidence) -> None:
@@ -105,9 +149,9 @@ def test_an_analysis_keeps_families_of_evidence_apart(tmp_path: Path) -> None:
     """One trial against placebo and one against an active drug give two answers and no common one."""
     root = copy_of_the_library(tmp_path)
     with (root / "evidence" / "outcomes.csv").open("a", encoding="utf-8") as stream:
-        for arm, events in (("lamoespinosa2016.control", 4),):
+        for arm, events in (("vega2015.control", 4),):
             stream.write(f"{arm},knee OA,overall_remission,180,count,{events},,patients,none,,,10,unknown,,,,,,,,\n")
-        for arm in [a for a in load_evidence(LIBRARY).arms if a.startswith("lamoespinosa2016.") and "control" not in a]:
+        for arm in [a for a in load_evidence(LIBRARY).arms if a.startswith("vega2015.") and "control" not in a]:
             stream.write(f"{arm},knee OA,overall_remission,180,count,6,,patients,none,,,10,unknown,,,,,,,,\n")
     answer = analyse(load_evidence(root), "overall_remission")
     assert {family for family, _ in answer.pooled} == {"controlled", "active_comparator"}

@@ -13,7 +13,7 @@ from stroma.errors import StromaError
 from stroma.evidence.comparing import compare
 from stroma.evidence.coverage import coverage_page
 from stroma.evidence.export import COLUMNS, export_rows, write_export
-from stroma.evidence.listing import StudyFilter, amount_text, list_studies, show_study
+from stroma.evidence.listing import StudyFilter, amount_text, list_bias, list_studies, show_study
 from stroma.evidence.records import Amount
 from stroma.evidence.registrations import map_record, show_registration, unreported
 from stroma.evidence.risk_of_bias import NOT_ASSESSED, TOOLS, risk_of_bias
@@ -99,6 +99,21 @@ def test_lists(evidence) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_lupus_brings_its_parts_along(evidence) -> None:
+    def names(disease: str) -> set[object]:
+        return {row["study_id"] for row in list_studies(evidence, StudyFilter(disease=disease))}
+
+    assert names("sle") >= names("ln") | names("sle_cytopenia") and "deng2017" in names("sle")
+    assert "liang2010" in names("sle") - names("ln")
+    for outcome in ("overall_remission", None):
+        assert "deng2017" in {row["study"] for row in export_rows(evidence, outcome, "sle")}
+
+
+def test_a_figure_that_the_primary_report_denies_is_doubtful(evidence) -> None:
+    (row,) = [r for r in evidence.outcomes_of("wang2012") if r.outcome_id == "complete_response"]
+    assert "contradicting primary abstract" in row.note and not row.usable
+
+
 def test_a_study_is_shown_with_seed_and_source(evidence) -> None:
     shown = show_study(evidence, "leblanc2008")
     assert [(row["status"], row["seed"]) for row in shown["seeds"]] == [
@@ -112,6 +127,23 @@ def test_what_nobody_judged_is_not_assessed(evidence) -> None:
     rows = risk_of_bias(evidence, "bliss52")
     assert [row.domain for row in rows] == list(TOOLS["rob2-2019"][0])
     assert {row.judgement for row in rows} == {NOT_ASSESSED}
+
+
+def test_the_table_of_bias_is_the_sheets(evidence) -> None:
+    """Every judgement of the store stands in its cell and nothing else does; a study without a sheet has no line."""
+    shown = {
+        (row["study_id"], row["tool"], name): cell
+        for row in list_bias(evidence)
+        for name, cell in row.items()
+        if name not in ("study_id", "year", "disease", "design", "tool") and cell is not None
+    }
+    assert shown == {(row.study_id, row.tool, row.domain): row.judgement for row in evidence.judgements}
+    lupus = list_bias(evidence, "sle")
+    (deng,) = [row for row in lupus if row["study_id"] == "deng2017"]
+    assert (deng["overall"], deng["confounding"]) == ("some_concerns", None)
+    assert all({"sle", "ln", "sle_cytopenia"} & set(str(row["disease"]).split(";")) for row in lupus)
+    with pytest.raises(StromaError, match="E105"):
+        list_bias(evidence, "lnn")
 
 
 @pytest.mark.parametrize(

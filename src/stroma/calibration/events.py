@@ -14,7 +14,7 @@ from stroma.calibration.prediction import EventForecast, EventSource, OutcomeFor
 from stroma.errors import fail, nearest
 from stroma.evidence.pooling.predictive import learn_rate
 from stroma.evidence.records import Evidence
-from stroma.evidence.safety import CATEGORIES, WITHIN, SafetyCount, one_per_family, safety_counts
+from stroma.evidence.safety import CATEGORIES, SafetyCount, one_per_family, safety_counts
 from stroma.streams import generator
 from stroma.therapy import load_therapy
 from stroma.trial.design import Arm, PlannedEvent, TrialDesign
@@ -97,7 +97,7 @@ def _pooled(category: str, design: TrialDesign, arm: Arm, evidence: Evidence,
     counts = [c for c in safety_counts(evidence, category, treatments).counts
               if c.arm.study.cohort_family not in families and _days(c) is not None]
     route = next(str(load_therapy(t.therapy_id).product["route"]) for a in design.arms for t in a.treatments if t.dose)
-    ours = WITHIN.get(design.disease, frozenset({design.disease}))
+    ours = evidence.vocabulary.covered(design.disease)
     words = {"ia": "injected into a joint", "iv": "infused"}.get(route, route)
     narrow = [("in this disease, " + words, lambda c: bool(ours & set(c.arm.diseases)) and c.arm.route == route),
               ("in this disease", lambda c: bool(ours & set(c.arm.diseases))),

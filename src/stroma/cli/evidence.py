@@ -1,4 +1,4 @@
-"""``stroma evidence``: list, show, add, import, check, pool, forest, funnel, export, diff, safety ..."""
+"""``stroma evidence``: list, show, bias, add, import, check, pool, forest, funnel, export, diff, safety ..."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="What was published: studies, resul
 
 AsOf = Annotated[str, typer.Option("--as-of", metavar="DATE", help="Only what was published by this day.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Disease = Annotated[str, typer.Option(help="Term of the vocabulary, for example ln.")]
+Disease = Annotated[str, typer.Option(help="Term of the vocabulary, for example ln; sle includes ln.")]
 Outcome = Annotated[str, typer.Option(help="Term of the vocabulary, for example sledai.")]
 
 
@@ -38,8 +38,10 @@ def list_command(
     """List studies, oldest first."""
     from stroma.evidence.listing import StudyFilter, list_studies
 
-    rows = list_studies(_load(as_of), StudyFilter(disease, kind, design, split, outcome))
+    evidence = _load(as_of)
+    rows = list_studies(evidence, StudyFilter(disease, kind, design, split, outcome))
     print_rows(rows, as_json)
+    _say_included(evidence, disease)
     say(f"{len(rows)} studies")
 
 
@@ -59,6 +61,19 @@ def show_command(
         _print_nested(show_registration(evidence, name), as_json)
     else:
         _print_nested(show_study(evidence, name), as_json)
+
+
+@app.command("bias")
+def bias_command(disease: Disease = "", as_of: AsOf = "", as_json: Json = False) -> None:
+    """Show how each study was judged: risk of bias, one line a study, one column a domain."""
+    from stroma.evidence.listing import StudyFilter, list_bias, list_studies
+
+    evidence = _load(as_of)
+    rows = list_bias(evidence, disease)
+    print_rows(rows, as_json)
+    _say_included(evidence, disease)
+    others = len(list_studies(evidence, StudyFilter(disease=disease))) - len(rows)
+    say(f"{len(rows)} studies with a sheet, {others} without; the reasons: stroma evidence show STUDY")
 
 
 @app.command("add")
@@ -121,11 +136,13 @@ def export_command(outcome: Outcome = "", disease: Disease = "", as_of: AsOf = "
     """Write the numeric results in the long form that metafor reads."""
     from stroma.evidence.export import export_rows, write_export
 
-    rows = export_rows(_load(as_of), outcome or None, disease or None)
+    evidence = _load(as_of)
+    rows = export_rows(evidence, outcome or None, disease or None)
     if as_json:
         print_rows(rows, True)
     else:
         write_export(rows, sys.stdout)
+    _say_included(evidence, disease)
     say(f"{len(rows)} results")
 
 
@@ -237,6 +254,11 @@ def coverage_command() -> None:
     from stroma.evidence.coverage import coverage_page
 
     typer.echo(coverage_page(_load("")), nl=False)
+
+
+def _say_included(evidence: Any, disease: str) -> None:
+    if words := evidence.vocabulary.included(disease):
+        say(words)
 
 
 def _load(as_of: str) -> Any:

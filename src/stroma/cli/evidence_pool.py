@@ -12,7 +12,7 @@ from stroma.cli.artefacts import print_json, print_rows, say
 FIGURES = (".svg", ".pdf", ".png")
 
 Outcome = Annotated[str, typer.Argument(help="Term of the vocabulary, for example overall_remission.")]
-Disease = Annotated[str, typer.Option(help="Term of the vocabulary, for example ln; empty for any.")]
+Disease = Annotated[str, typer.Option(help="Term of the vocabulary, for example ln; sle includes ln; empty for any.")]
 Measure = Annotated[
     str,
     typer.Option(
@@ -203,6 +203,7 @@ def _save(figure: Any, output: Path, answer: Any, as_json: bool) -> None:
         print_json({"file": str(output), **analysis_as_dict(answer)})
     else:
         typer.echo(str(output))
+        _tell([answer.comparisons.included] * bool(answer.comparisons.included))
 
 
 def _load(as_of: str) -> Any:

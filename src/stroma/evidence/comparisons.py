@@ -27,6 +27,7 @@ SINGLE_ARM = ("logit_proportion", "freeman_tukey", "mean")
 _SHARES = frozenset({*BINARY, "logit_proportion", "freeman_tukey"})
 _PLACEBO = re.compile(r"placebo|saline|vehicle|medium\b", re.IGNORECASE)
 _SHAM = re.compile(r"\bsham\b", re.IGNORECASE)
+_ALONE = re.compile(r"\s+(?:alone|only|control)$", re.IGNORECASE)
 _CHANGES, _LEVELS = ("mean_change", "lsm_change"), ("mean", "median")
 
 
@@ -99,12 +100,13 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """The rows of one pooling and the studies that gave none."""
+    """The rows of one pooling, the studies that gave none, and in words the parts that the disease brought along."""
 
     outcome_id: str
     measure: str
     rows: tuple[Comparison, ...]
     skipped: tuple[Skipped, ...]
+    included: str = ""
 
 
 MODERATORS: dict[str, Callable[[Comparison], str]] = {
@@ -140,7 +142,7 @@ def find_comparisons(
     measure : str
         One of :data:`BINARY`, :data:`CONTINUOUS` (two arms) or :data:`SINGLE_ARM`.
     disease : str
-        Term of the vocabulary; empty for any disease of humans.
+        Term of the vocabulary, with its parts; empty for any disease of humans.
     day : float, optional
         Visit wanted, give or take :data:`SAME_VISIT` days; by default the last visit of each study.
     treatments : iterable of str
@@ -190,7 +192,7 @@ def find_comparisons(
             Skipped(row.study.study_id, f"same patients as {best.study.study_id}") for row in family if row is not best
         ]
     kept.sort(key=lambda row: (row.study.published_year or 9999, row.study.study_id))
-    return Comparisons(outcome_id, measure, tuple(kept), tuple(skipped))
+    return Comparisons(outcome_id, measure, tuple(kept), tuple(skipped), evidence.vocabulary.included(disease))
 
 
 def compute_effects(found: Comparisons) -> EffectSizes:
@@ -199,12 +201,14 @@ def compute_effects(found: Comparisons) -> EffectSizes:
     Raises
     ------
     StromaError
-        E151 when there is no row; else as the functions of :mod:`stroma.evidence.effect_sizes`.
+        E151 when there is no row, with the reason of every study that reports the outcome; else as the functions of
+        :mod:`stroma.evidence.effect_sizes`.
     """
     if not found.rows:
+        unused = [f"  not used: {row.study_id}: {row.reason}" for row in found.skipped]
         raise fail(
             "E151",
-            f"no study can be pooled on `{found.outcome_id}` as {found.measure}",
+            "\n".join([f"no study can be pooled on `{found.outcome_id}` as {found.measure}", *unused]),
             hint="stroma evidence list --outcome shows who reports it",
         )
     one = [row.experimental for row in found.rows]
@@ -326,7 +330,11 @@ def _size(visit: _Visit) -> int:
 
 
 def _control(rows: list[Outcome], wanted: frozenset[str]) -> tuple[list[Outcome], str]:
-    """Return the control rows, those without active treatment first, and what they are."""
+    """Return the control rows and what they are: what the cells came on top of, no active treatment, another one."""
+    experimental = [row.arm for row in rows if row.arm.treatment in wanted]
+    shared = [row for row in rows if _also_given(row.arm, experimental)]
+    if shared:
+        return shared, "background"
     background = [row for row in rows if row.arm.treatment == "background"]
     if background:
         labels = [row.arm.label for row in background]
@@ -334,6 +342,13 @@ def _control(rows: list[Outcome], wanted: frozenset[str]) -> tuple[list[Outcome]
             return background, "sham"
         return background, "placebo" if all(_PLACEBO.search(label) for label in labels) else "background"
     return [row for row in rows if row.arm.treatment not in wanted], "active"
+
+
+def _also_given(control: Arm, experimental: Sequence[Arm]) -> bool:
+    """Return whether every experimental arm got this arm's treatment too: `HA alone` beside `cells + HA`."""
+    name = _ALONE.sub("", control.label).casefold()
+    added = [[part.strip().casefold() for part in arm.label.split("+")[1:]] for arm in experimental]
+    return control.treatment == "active" and bool(added) and all(name in parts for parts in added)
 
 
 def _samples(visit: _Visit, build: Callable[[Outcome], Sample | str]) -> Comparison | str:

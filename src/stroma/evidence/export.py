@@ -71,10 +71,11 @@ def export_rows(
     rows: Iterable[Outcome] = (
         evidence.outcomes if outcome_id is None else evidence.results(outcome_id, disease)
     )
+    wanted = None if disease is None else evidence.vocabulary.covered(disease)
     return [
         _row(evidence, row)
         for row in rows
-        if row.statistic not in WORDS and (disease is None or disease in row.arm.diseases)
+        if row.statistic not in WORDS and (wanted is None or not wanted.isdisjoint(row.arm.diseases))
     ]
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from stroma.errors import fail, nearest
-from stroma.evidence.records import Amount, Arm, Evidence, Outcome, Study
-from stroma.evidence.risk_of_bias import OVERALL, risk_of_bias
+from stroma.evidence.records import Amount, Arm, Evidence, Judgement, Outcome, Study
+from stroma.evidence.risk_of_bias import DOMAINS, OVERALL, risk_of_bias
 
 
 @dataclass(frozen=True)
 class StudyFilter:
-    """Which studies to list; empty means any."""
+    """Which studies to list; empty means any. A disease brings its parts along."""
 
     disease: str = ""
     evidence_kind: str = ""
@@ -94,6 +95,37 @@ def show_study(evidence: Evidence, study_id: str) -> dict[str, object]:
     }
 
 
+def list_bias(evidence: Evidence, disease: str = "") -> list[dict[str, object]]:
+    """Return the risk of bias of every study with a sheet: one line a study, one column a domain.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    disease : str
+        Term of the vocabulary, with its parts; empty for any.
+
+    Returns
+    -------
+    list of dict
+        By year and id. A domain that the study's tool does not have is None; `not_assessed` where the sheet says so.
+
+    Raises
+    ------
+    StromaError
+        E105 for a disease outside the vocabulary.
+    """
+    sheets: dict[str, list[Judgement]] = defaultdict(list)
+    for row in evidence.judgements:
+        sheets[row.study_id].append(row)
+    lines = []
+    for line in list_studies(evidence, StudyFilter(disease=disease)):
+        if rows := sheets.get(str(line["study_id"])):
+            judged = {row.domain: row.judgement for row in rows}
+            head = {name: line[name] for name in ("study_id", "year", "disease", "design")}
+            lines.append(head | {"tool": rows[0].tool} | {name: judged.get(name) for name in DOMAINS})
+    return lines
+
+
 def amount_text(amount: Amount | None) -> str:
     """Return an amount as the tables write it."""
     if amount is None:
@@ -110,7 +142,7 @@ def _known(kind: str, word: str, allowed: object) -> None:
 
 def _fits(evidence: Evidence, study: Study, wanted: StudyFilter) -> bool:
     return (
-        (not wanted.disease or wanted.disease in study.diseases)
+        (not wanted.disease or not evidence.vocabulary.covered(wanted.disease).isdisjoint(study.diseases))
         and wanted.evidence_kind in ("", study.evidence_kind)
         and wanted.design in ("", study.design)
         and wanted.split in ("", study.split)

@@ -171,6 +171,7 @@ def analysis_as_dict(answer: Analysis) -> dict[str, Any]:
         )
     notes = [
         f"{answer.term.label}: {MEASURES[measure]}, {answer.tau2_method}, {answer.interval}",
+        *[answer.comparisons.included] * bool(answer.comparisons.included),
         *_cautions(answer),
         *(f"{group or family}: {note}" for (family, group), result in answer.pooled.items() for note in result.notes),
     ]

@@ -386,7 +386,7 @@ class Evidence:
         return self._outcomes_by_study.get(study_id, ())
 
     def results(self, outcome_id: str, disease: str | None = None) -> Iterator[Outcome]:
-        """Yield the results on one outcome, in one disease where given.
+        """Yield the results on one outcome, in one disease and its parts where given.
 
         Raises
         ------
@@ -397,10 +397,11 @@ class Evidence:
             raise fail("E105", f"no outcome `{outcome_id}`", hint=nearest(outcome_id, self.vocabulary.outcomes))
         if disease is not None and disease not in self.vocabulary.allowed("disease"):
             raise fail("E105", f"no disease `{disease}`", hint=nearest(disease, self.vocabulary.allowed("disease")))
+        wanted = None if disease is None else self.vocabulary.covered(disease)
         return (
             row
             for row in self.outcomes
-            if row.outcome_id == outcome_id and (disease is None or disease in row.arm.diseases)
+            if row.outcome_id == outcome_id and (wanted is None or not wanted.isdisjoint(row.arm.diseases))
         )
 
 

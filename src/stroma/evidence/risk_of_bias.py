@@ -33,6 +33,8 @@ TOOLS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Tool: its domains in order, and its judgements from best to worst."""
 
 _RANDOMISED_TOOL, _OTHER_TOOL = "rob2-2019", "robins-i-2016"
+DOMAINS = tuple(dict.fromkeys(("randomisation", *TOOLS[_OTHER_TOOL][0])))
+"""The domains of every tool, in the order of a table."""
 
 
 def risk_of_bias(evidence: Evidence, study_id: str) -> tuple[Judgement, ...]:

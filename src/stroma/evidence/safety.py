@@ -17,8 +17,6 @@ CATEGORIES = (
     "sensitisation",
     "treatment_related_mortality",
 )
-WITHIN = {"sle": frozenset({"sle", "ln", "sle_cytopenia"})}
-"""Diseases of the store that a disease of the library covers; any other covers itself."""
 _SERIOUS_ONLY = frozenset({"serious_infection", "treatment_related_serious_adverse_event"})
 _NOT_EVERYONE = frozenset({"known_alive"})
 WHOLE_ARM = 0.95

@@ -88,20 +88,32 @@ class Vocabulary:
     conversions : mapping of (outcome_id, printed unit) to Conversion
     groups : mapping of str to frozenset of str
         Outcome names by group, for example ``responder``.
+    parts : mapping of str to tuple of str
+        The diseases that one disease covers besides itself, for example lupus nephritis for lupus.
     """
 
     terms: Mapping[str, Mapping[str, str]]
     outcomes: Mapping[str, OutcomeTerm]
     conversions: Mapping[tuple[str, str], Conversion]
     groups: Mapping[str, frozenset[str]]
+    parts: Mapping[str, tuple[str, ...]]
 
     def allowed(self, kind: str) -> frozenset[str]:
         """Return the terms of one kind, an empty set for an unknown kind."""
         return frozenset(self.terms.get(kind, {}))
 
+    def covered(self, disease: str) -> frozenset[str]:
+        """Return a disease and its parts: whoever asks for lupus asks for lupus nephritis too."""
+        return frozenset((disease, *self.parts.get(disease, ())))
+
+    def included(self, disease: str) -> str:
+        """Return which parts a disease brings along, in words; empty where it has none."""
+        parts = [f"{name} ({self.terms['disease'][name]})" for name in self.parts.get(disease, ())]
+        return f"{disease} includes {', '.join(parts)}" if parts else ""
+
 
 def load_vocabulary(root: Path) -> Vocabulary:
-    """Read ``terms.csv``, ``outcomes.csv``, ``conversions.csv`` and ``outcome_groups.csv``.
+    """Read ``terms.csv``, ``outcomes.csv``, ``conversions.csv``, ``outcome_groups.csv`` and ``disease_parts.csv``.
 
     Parameters
     ----------
@@ -111,7 +123,7 @@ def load_vocabulary(root: Path) -> Vocabulary:
     Raises
     ------
     StromaError
-        E101, every problem of the four tables at once.
+        E101, every problem of the five tables at once.
     """
     folder = root / "vocabulary"
     problems = Problems()
@@ -141,8 +153,17 @@ def load_vocabulary(root: Path) -> Vocabulary:
         problems,
     ):
         groups[row.text("outcome_group")].add(row.text("outcome_id"))
+    in_diseases = Column(required=True, allowed=frozenset(terms.get("disease", {})))
+    parts: dict[str, tuple[str, ...]] = {}
+    for row in _rows(
+        folder / "disease_parts.csv",
+        {"disease": in_diseases, "part": in_diseases, "note": Column()},
+        ("disease", "part"),
+        problems,
+    ):
+        parts[row.text("disease")] = (*parts.get(row.text("disease"), ()), row.text("part"))
     problems.raise_if_any()
-    return Vocabulary(terms, outcomes, conversions, {k: frozenset(v) for k, v in groups.items()})
+    return Vocabulary(terms, outcomes, conversions, {k: frozenset(v) for k, v in groups.items()}, parts)
 
 
 def unit_allowed(term: OutcomeTerm, statistic: str, unit: str) -> bool:

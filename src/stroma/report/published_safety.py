@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stroma.evidence.records import Evidence
-from stroma.evidence.safety import CATEGORIES, WITHIN, one_per_family, safety_counts
+from stroma.evidence.safety import CATEGORIES, one_per_family, safety_counts
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Harm:
 
 def published_harms(evidence: Evidence, disease_id: str) -> tuple[Harm, ...]:
     """Return what is published for each category of harm; an empty count says that nothing usable is."""
-    wanted = WITHIN.get(disease_id, frozenset({disease_id}))
+    wanted = evidence.vocabulary.covered(disease_id)
     out = []
     for category in CATEGORIES:
         own = [c for c in safety_counts(evidence, category).counts if wanted & set(c.arm.study.diseases)]
