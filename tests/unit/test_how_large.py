@@ -102,3 +102,18 @@ def test_nothing_is_compared_without_a_control() -> None:
     with pytest.raises(StromaError) as caught:
         how_large(alone, SizeQuestion((20,)), SMALL, CpuBackend(1))
     assert "no control arm" in caught.value.diagnostics[0].message
+
+
+def test_the_rates_behind_the_power_are_told(found: PowerForecast) -> None:
+    told = power_object(found)
+    low, middle, high = found.truth
+    assert low <= middle <= high and told["true_difference"]["median"] == pytest.approx(middle, rel=1e-4, abs=1e-9)
+    share = told["true_control_percent"]
+    assert 0 < share["pi90"][0] <= share["median"] <= share["pi90"][1] <= 100
+    assert f"{found.cells} minus {found.control}" in found.estimand[0]
+
+
+def test_an_outcome_that_was_chosen_is_not_called_primary() -> None:
+    asked = how_large(read_registered("NCT01851070"), SizeQuestion((60,)), Settings(draws=50, subjects=20, trials=200))
+    assert "chosen outcome, not the registered one," in asked.estimand[0] and "primary" not in asked.estimand[0]
+    assert asked.estimand[0].count("other arms are not compared") == 1

@@ -15,7 +15,9 @@ from stroma.calibration.predict import OPEN_LABEL, take_draws
 from stroma.calibration.prediction import Forecast, Settings
 from stroma.calibration.summaries import clustered_error
 from stroma.calibration.what_if import Asked, set_parameters
+from stroma.disease import load_disease
 from stroma.engine.cpu import CpuBackend
+from stroma.errors import StromaError
 from stroma.trial.changes import changed, read_scenario
 from stroma.trial.conduct import judged
 
@@ -122,3 +124,33 @@ def test_an_open_trial_is_judged_openly_where_the_cells_are() -> None:
     for told, blindly in zip(seen.priors, unseen.priors, strict=True):
         assert told.difference == blindly.difference, "the truth is not judged"
     assert seen.priors[-1] == unseen.priors[-1], "the enthusiastic prior knows no such bias"
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("thawed; fresh", "change the same thing"), ("n=60; n=30", "change the same thing"),
+    ("renal_brake_tone=1; renal_brake_tone=2", "change the same thing"),
+    ("host_by_apoptosis=0.5", "a switch is 0 or 1")])
+def test_what_contradicts_itself_is_refused(text: str, said: str) -> None:
+    with pytest.raises(StromaError, match=said) as caught:
+        read_scenario(text, load_disease("sle"))
+    assert {d.code for d in caught.value.diagnostics} == {"T222"}
+
+
+@pytest.mark.parametrize("kind", ["lognormal", "logitnormal", "normal", "fixed", "switch"])
+def test_a_parameter_of_every_kind_can_be_set(kind: str) -> None:
+    disease = load_disease("sle")
+    name = next(n for n, p in disease.parameters.items() if p.distribution == kind)
+    value = disease.parameters[name].upper
+    scenario = read_scenario(f"{name}={value}", disease)
+    drawn = take_draws(load_posterior(disease), 20, 1)
+    changed_disease, own = set_parameters(disease, drawn, scenario.parameters)
+    assert changed_disease.parameters[name].value == value
+    if name in own.draws.names:
+        assert own.draws.natural(disease)[name] == pytest.approx(value)
+
+
+def test_infusions_after_the_last_outcome_are_refused() -> None:
+    disease = load_disease("sle")
+    design = read_registered("NCT01539902").designs[0]
+    with pytest.raises(StromaError, match="not before the last outcome"):
+        changed(design, read_scenario("doses=day 0, 9999", disease), disease)

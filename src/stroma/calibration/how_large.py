@@ -12,12 +12,13 @@ from stroma.calibration.forecast import Trial
 from stroma.calibration.posterior import Posterior, choose_posterior
 from stroma.calibration.predict import Simulated, simulate_design, take_draws
 from stroma.calibration.prediction import ALPHA, Progress, Settings
-from stroma.calibration.summaries import clustered_error, is_open_label, share_error
+from stroma.calibration.summaries import clustered_error, is_open_label, share_error, weighted_points
 from stroma.engine.backends import backend as engine
 from stroma.engine.backends import watched
 from stroma.engine.ensemble import Backend
 from stroma.errors import Problems, fail
 from stroma.library import library_root
+from stroma.trial.conduct import true_share
 from stroma.trial.design import TrialDesign
 from stroma.trial.observe import simulated_quantities
 from stroma.trial.registration import split
@@ -47,7 +48,8 @@ class SizeForecast:
     arms : tuple of int
         Patients of each arm, in the design's order.
     success, wrong_sign : Estimate
-        Under the current prior: the trial wins; it points below zero where the truth lies above.
+        Under the current prior: the trial wins; it points against the cells and they truly help, by more than one
+        simulated patient.
     width : Estimate
         Mean width of the 95 % interval of the difference: in percentage points, or the measure's unit.
     type_one : Estimate
@@ -92,6 +94,10 @@ class PowerForecast:
         Labels of the arms that are compared.
     estimand : tuple of str
         Sentences that say what is estimated.
+    truth : (float, float, float)
+        True difference under the current prior, 5, 50 and 95 % points: percentage points, or the measure's unit.
+    control_share : (float, float, float) or None
+        True share of the control arm in percent, alike; None for a mean change.
     """
 
     trial: Trial
@@ -99,6 +105,8 @@ class PowerForecast:
     cells: str
     control: str
     estimand: tuple[str, ...]
+    truth: tuple[float, float, float]
+    control_share: tuple[float, float, float] | None
     sizes: tuple[SizeForecast, ...]
     posterior: Posterior
     settings: Settings
@@ -158,14 +166,33 @@ def how_large(trial: Trial, question: SizeQuestion, settings: Settings, backend:
     drawn = take_draws(chosen, settings.draws, settings.seed)
     machine = backend or watched(engine("cpu"))
     found = simulate_design(trial.record, trial.disease, planned, drawn, (), settings, machine, progress)
+    failure = RESCUE if question.estimand == COMPOSITE else None
     sizes = []
     for number, design in enumerate(designs):
-        sizes.append(_one_size(found, design, settings, RESCUE if question.estimand == COMPOSITE else None))
+        sizes.append(_one_size(found, design, settings, failure))
         if progress:
             progress("sizes", number + 1, len(designs))
+    truth, control = _rates(found, settings, failure)
     return PowerForecast(trial, question, planned.arms[cells_arm(planned)].label,
-                         planned.arms[control_arm(planned)].label, _estimand(found, question.estimand), tuple(sizes),
-                         chosen, settings)
+                         planned.arms[control_arm(planned)].label, _estimand(found, question.estimand), truth, control,
+                         tuple(sizes), chosen, settings)
+
+
+def _rates(found: Simulated, settings: Settings, failure: str | None
+           ) -> tuple[tuple[float, float, float], tuple[float, float, float] | None]:
+    """Return the 5, 50 and 95 % points of the true difference and of the control arm's true share."""
+    planned = found.replicate("current", found.design, settings, failure)
+
+    def points(values: NDArray[np.float64]) -> tuple[float, float, float]:
+        low, middle, high = weighted_points(values, planned.usable, (0.05, 0.5, 0.95))
+        return float(low), float(middle), float(high)
+
+    outcome = found.design.outcomes[0]
+    if outcome.quantity:
+        return points(planned.truth), None
+    visit = int(np.argmin(np.abs(found.potential.visit_day - outcome.day)))
+    share = true_share(found.potential, outcome.rule_id, control_arm(found.design), visit, failure)
+    return points(planned.truth), points(100.0 * share)
 
 
 def _designs(planned: TrialDesign, question: SizeQuestion) -> list[TrialDesign]:
@@ -206,15 +233,18 @@ def _estimand(found: Simulated, estimand: str) -> tuple[str, ...]:
     """Say what is estimated: population, outcome, what becomes of rescue, leaving and death, summary, test."""
     design, disease = found.design, found.disease
     outcome = design.outcomes[0]
+    cells, control = design.arms[cells_arm(design)].label, design.arms[control_arm(design)].label
+    arms = f"{cells} minus {control}{'' if len(design.arms) == 2 else ' (other arms are not compared)'}"
     if outcome.quantity:
         return (f"Difference in the mean change of {outcome.quantity.replace('_', ' ')} from entry to day "
-                f"{outcome.day:g} among eligible patients, arm with cells minus control; won by a one-sided "
+                f"{outcome.day:g} among eligible patients, {arms}; won by a one-sided "
                 f"Welch test at {100 * ALPHA:g} %.",
                 "Treatment-policy strategy: a measurement counts whatever rescue was started.",
                 "Who leaves the trial before that day is not measured and left out.")
     rule = found.rules[outcome.rule_id]
-    words = [f"Difference in the share of eligible patients with the primary outcome by day {outcome.day:g} "
-             f"({outcome.rule_id}), arm with cells minus control; won by a one-sided Fisher test at {100 * ALPHA:g} %."]
+    which = "chosen outcome, not the registered one," if outcome.chosen else "primary outcome"
+    words = [f"Difference in the share of eligible patients with the {which} by day {outcome.day:g} "
+             f"({outcome.rule_id}), {arms}; won by a one-sided Fisher test at {100 * ALPHA:g} %."]
     if estimand == COMPOSITE:
         words.append("Composite strategy: who starts rescue treatment by that day counts as a failure.")
     else:

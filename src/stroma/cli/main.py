@@ -71,6 +71,10 @@ def run() -> None:
     except StromaError as error:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
+    except MemoryError:
+        typer.echo("error[S053]: this machine has not enough memory for that\n  fewer --draws, --subjects, --trials or "
+                   "patients (--n) need less", err=True)
+        sys.exit(3)
     except SystemExit as leaving:
         if leaving.code == INTERRUPTED:
             typer.echo("Stopped by the keyboard; nothing was left half-written.", err=True)

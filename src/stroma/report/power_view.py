@@ -22,6 +22,8 @@ def power_object(found: PowerForecast) -> dict[str, Any]:
         "cells": found.cells,
         "control": found.control,
         "estimand": {"strategy": found.question.estimand, "definition": list(found.estimand)},
+        "true_difference": _points(found.truth),
+        "true_control_percent": _points(found.control_share),
         "sizes": [_size(found, s) for s in found.sizes],
         "posterior": {"hash": found.posterior.content_hash, "fitted_before": found.posterior.manifest["fitted_before"]},
         "settings": {"draws": found.settings.draws, "subjects": found.settings.subjects,
@@ -39,6 +41,12 @@ def _size(found: PowerForecast, size: SizeForecast) -> dict[str, Any]:
         "type_one_error": _estimate(size.type_one),
         "probability_of_success_if_cells_do_nothing_open_label": _estimate(size.open_win),
     }
+
+
+def _points(found: tuple[float, float, float] | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"median": significant(found[1]), "pi90": [significant(found[0]), significant(found[2])]}
 
 
 def _estimate(found: Estimate | None) -> dict[str, Any] | None:
@@ -67,14 +75,21 @@ def power_view(found: PowerForecast) -> Group:
                      f"{_cell(s.width, 1, digits):>15}  {_cell(s.wrong_sign, 100):>13}  {_cell(s.type_one, 100):>11}\n",
                      style="not bold")
     meaning = Text(f"± 2 Monte Carlo errors. Arms: {ratio}. Success and wrong sign under the current prior of the "
-                   "cells' effect; width of the 95 % interval of the difference; type I: the trial wins though the "
+                   "cells' effect; wrong sign: the trial points against the cells and they truly help, where an effect "
+                   f"below one patient in {found.settings.subjects} simulated counts as none; width of "
+                   "the 95 % interval of the difference; type I: the trial wins though the "
                    "cells do nothing.")
     opened = [s for s in found.sizes if s.open_win]
     told = [Text("The patients know their arm. With the bias of open studies, cells that do nothing win in "
                  + ", ".join(f"{100 * s.open_win.value:.1f} % (n {s.n})" for s in opened if s.open_win) + ".\n")]
+    low, middle, high = found.truth
+    rates = f"True difference under that prior: {middle:.{digits}f} {unit} (90 % {low:.{digits}f} to {high:.{digits}f})"
+    if found.control_share:
+        low, middle, high = found.control_share
+        rates += f"; true share of {found.control}: {middle:.0f} % ({low:.0f} to {high:.0f})"
     title = Text(f"{found.trial.record}: how large? {NOTICE}", style="bold")
     closing = [*(told if opened else []), Text(f"{NOTICE}.", style="bold")]
-    return Group(title, Text(" ".join(found.estimand)), Text(), table, meaning, *closing)
+    return Group(title, Text(" ".join(found.estimand)), Text(), table, meaning, Text(f"{rates}."), *closing)
 
 
 def _cell(found: Estimate, scale: float, digits: int = 1) -> str:

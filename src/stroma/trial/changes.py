@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from stroma.disease import Disease, Parameter
+from stroma.disease import SWITCH, Disease, Parameter
 from stroma.errors import Problems, StromaError, fail, nearest
 from stroma.therapy import known_therapies, load_therapy
 from stroma.trial.design import Arm, ArmTreatment, Fact, TrialDesign
 from stroma.trial.dose import parse_days, parse_dose
 from stroma.trial.registration import split
 
-_SETTABLE = ["uniform", "lognormal", "logitnormal", "normal", "fixed"]
+_SETTABLE = ["uniform", "lognormal", "logitnormal", "normal", "fixed", SWITCH]
+# Two of one group say the same thing twice.
+_SAME = {"thawed": "thaw", "fresh": "thaw", "donor": "product"}
 _OWNERS = {"subject": "is each patient's own: change the population instead",
            "product": "belongs to the cell product: change the product instead"}
 
@@ -87,8 +89,20 @@ def read_scenario(text: str, disease: Disease, label: str = "") -> Scenario:
     changes = [c for part in text.split(";") if (c := _read(part.strip(), disease, problems)) is not None]
     if not any(part.strip() for part in text.split(";")):
         problems.add("T221", "a scenario without a change", hint=_hint("", disease))
+    _check_once(changes, problems)
     problems.raise_if_any()
     return Scenario(label or text.strip(), tuple(changes))
+
+
+def _check_once(changes: Sequence[Change], problems: Problems) -> None:
+    """Refuse what is changed twice: which of the two holds would be a guess. Drugs come and go in any number."""
+    seen: dict[str, Change] = {}
+    for change in changes:
+        what = change.name or _SAME.get(change.key, change.key)
+        if what in seen and change.key not in ("with", "without"):
+            problems.add("T222", f"`{seen[what].words}` and `{change.words}` change the same thing",
+                         hint="write each as a scenario of its own")
+        seen[what] = change
 
 
 def _hint(word: str, disease: Disease) -> str:
@@ -127,6 +141,8 @@ def _parameter(parameter: Parameter, written: str, problems: Problems) -> Change
         return None
     if parameter.distribution not in _SETTABLE:
         problems.add("T222", f"`{name}` {_OWNERS[parameter.distribution]}")
+    elif parameter.distribution == SWITCH and value not in (0.0, 1.0):
+        problems.add("T222", f"`{name}={written}`: a switch is 0 or 1")
     elif not parameter.lower <= value <= parameter.upper:
         problems.add("T222", f"`{name}={written}` is out of bounds", hint=f"{range_words} {parameter.unit}")
     else:
@@ -187,6 +203,9 @@ def _dose(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
 
 def _days(design: TrialDesign, value: str, disease: Disease) -> TrialDesign:
     days = parse_days(value)
+    end = max(o.day for o in design.outcomes)
+    if days[-1] >= end:
+        raise fail("T222", f"`doses={value}`: day {days[-1]:g} is not before the last outcome, day {end:g}")
 
     def edit(t: ArmTreatment) -> ArmTreatment:
         assert t.dose is not None
