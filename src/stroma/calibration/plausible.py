@@ -41,8 +41,8 @@ def _late(treatment: ArmTreatment, day: float) -> Iterator[str]:
     assert treatment.dose is not None
     late = [d for d in treatment.dose.days if d > day]
     if late:
-        yield (f"the cells of day {' and '.join(f'{d:g}' for d in late)} come after the primary outcome on day {day:g}, "
-               "which they cannot change")
+        days = " and ".join(f"{d:g}" for d in late)
+        yield f"the cells of day {days} come after the primary outcome on day {day:g}, which they cannot change"
 
 
 def _dose(treatment: ArmTreatment, arms: list[Arm]) -> Iterator[str]:
