@@ -22,6 +22,7 @@ from stroma.report.sentences import (
     verdict_sentence,
     win_sentence,
 )
+from stroma.therapy import load_therapy
 from stroma.trial.design import Arm, PlannedOutcome
 
 
@@ -73,6 +74,18 @@ def test_no_prior_lets_the_cells_work_against_the_outcome(small_forecast: Foreca
     designs = tuple(replace(d, outcomes=(change,)) for d in small_forecast.designs)
     assert "“Better” is nearly certain" in harmless_sentence(replace(small_forecast, designs=designs))
     assert harmless_sentence(replace(small_forecast, priors=())) == ""
+
+
+def test_an_active_comparator_may_be_better_than_the_cells(small_forecast: Forecast) -> None:
+    def without_cyclophosphamide(arm: Arm) -> Arm:
+        kept = tuple(t for t in arm.treatments if arm.control or t.therapy_id != "cyclophosphamide_iv")
+        return replace(arm, treatments=kept)
+
+    arms = tuple(map(without_cyclophosphamide, small_forecast.designs[0].arms))
+    designs = (replace(small_forecast.designs[0], arms=arms), *small_forecast.designs[1:])
+    assert "The arms differ" not in harmless_sentence(small_forecast), "a placebo is no drug"
+    text = harmless_sentence(replace(small_forecast, designs=designs))
+    assert f"The arms differ in {load_therapy('cyclophosphamide_iv').name} too" in text
 
 
 @pytest.mark.parametrize(("observed", "words"), [(100.0, "both inside"), (0.0, "both outside")])

@@ -23,7 +23,8 @@ from stroma.report.labels import (
     value_words,
 )
 from stroma.report.mean_words import mean_line, mean_size, published_means
-from stroma.trial.design import TrialDesign
+from stroma.therapy import load_therapy
+from stroma.trial.design import Arm, TrialDesign
 from stroma.trial.power import fisher_power, least_detectable, least_winning
 
 POWER = 0.80
@@ -215,12 +216,23 @@ def harmless_sentence(found: Forecast) -> str:
     """Return that every prior excludes cells that work against the outcome; empty where nothing is compared."""
     if not found.priors or len(found.designs[0].arms) < 2:
         return ""
+    share, planned = main_is_share(found), found.designs[0]
     text = ("By assumption no prior lets the cells work against the outcome: the strength of their effect is positive, "
             "or zero under none.")
-    if main_is_share(found):
-        return f"{text} Whether the difference is large enough to matter: see “at least 10 points”."
-    return (f"{text} “Better” is nearly certain under every other prior for that reason alone and says nothing of "
-            f"size: whether the difference is large enough to matter, judge by its 90 % interval.")
+    other = _drugs(planned.arms[cells_arm(planned)]) ^ _drugs(planned.arms[control_arm(planned)])
+    if other:
+        text += (f" The arms differ in {listed(sorted(other))} too, so that the difference may still go against the "
+                 "cells.")
+    elif not share:
+        text += " “Better” is nearly certain under every other prior for that reason alone and says nothing of size."
+    where = "see “at least 10 points”" if share else "judge by its 90 % interval"
+    return f"{text} Whether the difference is large enough to matter: {where}."
+
+
+def _drugs(arm: Arm) -> set[str]:
+    """Return the names of what an arm gets beside cells and placebo."""
+    therapies = (load_therapy(t.therapy_id) for t in arm.treatments)
+    return {t.name for t in therapies if t.kind not in ("cells", "placebo")}
 
 
 def _but_bias(planned: TrialDesign, enthusiastic: PriorForecast) -> str:
