@@ -57,9 +57,9 @@ def validation_page(rolling: Report, stress: Report, engine_difference: float, a
         "## Against the baselines", "", _baselines(rolling), "",
         "## Where it holds and where not", "", *_groups(rolling),
         "## Trial by trial", "",
-        "Each trial forecast by the rolling fit, from what was published in earlier years, cohort families whole; `stroma "
-        "forecast` uses the retrospective fit, which may count otherwise. Trials with cells first, those without a "
-        "benefit before those with one, large before small.", "",
+        "Each trial forecast by the rolling fit, from what was published in earlier years, cohort families whole; "
+        "`stroma forecast` uses the retrospective fit, which may count otherwise. Trials with cells first, those "
+        "without a benefit before those with one, large before small.", "",
         *_trials(rolling), "## Stress test: 2014", "",
         "All of these from the retrospective fit: control arms to 2013, series of families that began before 2014.", "",
         *_table(stress.scored, with_trial=True), "",
