@@ -9,6 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from tests.console import failed, output
+from typer.testing import CliRunner
+
+from stroma.cli import main
 
 SMALL = ["--draws", "60", "--subjects", "20", "--trials", "200", "--workers", "1"]
 RECORD = "NCT01539902"
@@ -92,6 +95,20 @@ def test_a_wrong_study_leaves_nothing(elsewhere: Path, monkeypatch: pytest.Monke
     code, err = failed(monkeypatch, capsys, "predict", "study.toml")
     assert code == 1 and "study.toml:" in err and "`uc_msc_allogeneic`" in err and "nearest: `day`" in err
     assert [p.name for p in elsewhere.iterdir()] == ["study.toml"]
+
+
+def test_what_looks_odd_in_a_study_is_told_once_on_stderr_and_in_the_report(elsewhere: Path) -> None:
+    output("new", "study")
+    text = Path("study.toml").read_text(encoding="utf-8").replace('["China"]', '["Germany"]')
+    Path("study.toml").write_text(text.replace('dose = "1e6/kg"', 'dose = "1e6"'), encoding="utf-8")
+    told = CliRunner().invoke(main.app, ["predict", "study.toml", "--json", "--what-if", "n=120", *SMALL])
+    assert told.exit_code == 0
+    assert told.stderr.count("warning: Germany has no drug response of its own in `sle`: the general response") == 1
+    assert told.stderr.count("warning: cells: the dose 1e+06 is more than 10 times below every dose") == 1
+    folder = elsewhere / json.loads(told.stdout)["run_folder"]
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "the general response is used" in report and "is `/kg` missing?" in report
+    assert "mean true difference, points" in report and "median true difference, points" in report
 
 
 def test_a_fit_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

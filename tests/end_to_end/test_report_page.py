@@ -13,7 +13,7 @@ import pytest
 
 from stroma.calibration.prediction import Forecast
 from stroma.report.run_folder import RunRecord, write_run
-from stroma.report.sentences import first_line, size_sentence
+from stroma.report.sentences import first_line, harmless_sentence, size_sentence
 from stroma.report.terminal import forecast_view
 
 FETCHING = {"src", "href", "xlink:href", "srcset", "action", "formaction", "data", "poster", "background", "ping"}
@@ -97,6 +97,26 @@ def test_assumed_values_of_the_trial_are_listed_with_reasons(text: str, small_fo
     shown = words(text)
     for fact in small_forecast.designs[0].assumptions:
         assert fact.reason in shown, fact.name
+
+
+def test_free_text_keeps_its_decimals_and_statistics_have_names(small_forecast: Forecast, tmp_path: Path) -> None:
+    planned = small_forecast.designs[0]
+    cells, control = planned.arms
+    drug = replace(control.treatments[0], words="cyclophosphamide, 0.5 to 1 g/m2")
+    arms = (cells, replace(control, treatments=(drug, *control.treatments[1:])))
+    found = replace(small_forecast, designs=(replace(planned, arms=arms), *small_forecast.designs[1:]))
+    shown = words((write_run(found, tmp_path, RunRecord("x", 1.0)) / "report.html").read_text(encoding="utf-8"))
+    assert "treatment: cyclophosphamide, 0.5 to 1 g/m2" in shown and "uc msc allogeneic: interval day" in shown
+    assert "median true difference, points (90 % interval)" in shown and harmless_sentence(small_forecast) in shown
+
+
+def test_doubts_and_a_fit_without_series_are_told(small_forecast: Forecast, tmp_path: Path) -> None:
+    designs = (replace(small_forecast.designs[0], doubts=("the dose is odd",)), *small_forecast.designs[1:])
+    manifest = dict(small_forecast.posterior.manifest) | {"msc_fitted_before": ""}
+    found = replace(small_forecast, designs=designs, posterior=replace(small_forecast.posterior, manifest=manifest))
+    page = words((write_run(found, tmp_path, RunRecord("x", 1.0)) / "report.html").read_text(encoding="utf-8"))
+    assert page.index("Assumptions, with their sources") < page.index("Doubtful: the dose is odd.")
+    assert "no early series informed this fit" in page and "at face value." not in page.split("no early series")[0]
 
 
 def test_words_of_others_cannot_become_markup(small_forecast: Forecast, tmp_path: Path) -> None:

@@ -9,16 +9,21 @@ import pytest
 from scipy.stats import fisher_exact
 
 from stroma.calibration.prediction import Forecast, OutcomeForecast, Shift
+from stroma.disease import known_diseases, load_disease
+from stroma.report.assumptions import RecordFact
 from stroma.report.labels import count, per_cent, shift_words
 from stroma.report.sentences import (
     first_line,
+    harmless_sentence,
     primaries,
+    prior_sentence,
     pseudo_prospective,
     size_sentence,
     verdict_sentence,
     win_sentence,
 )
-from stroma.trial.design import Arm
+from stroma.therapy import load_therapy
+from stroma.trial.design import Arm, PlannedOutcome
 
 
 def changed(found: Forecast, **fields: object) -> Forecast:
@@ -36,6 +41,51 @@ def test_first_line_gives_expected_and_published_numbers(small_forecast: Forecas
     assert per_cent(small_forecast.current.probability_of_success) in line
     assert "conducted in 18 patients (12 : 6)" in line and "9 of 12 on hUC-MSC against 5 of 6 on Placebo" in line
     assert line.endswith(".") and line.count(". ") == 0, "one sentence"
+
+
+def test_first_line_gives_the_true_difference_and_its_statistic(small_forecast: Forecast) -> None:
+    assert small_forecast.current is not None
+    current = replace(small_forecast.current, difference=(-1.04, 1.26, 9.5))
+    others = tuple(p for p in small_forecast.priors if p.prior != "current")
+    line = first_line(replace(small_forecast, priors=(*others, current)))
+    assert ", a true difference of 1.3 points (median; 90 % interval -1.0 to 9.5), and we give" in line
+    assert "true difference" not in first_line(replace(small_forecast, priors=()))
+
+
+@pytest.mark.parametrize(("fitted", "blinded"), [("2015-01-01", True), ("", True), ("", False)])
+def test_nothing_is_said_of_series_where_none_was_fitted(small_forecast: Forecast, fitted: str, blinded: bool) -> None:
+    manifest = dict(small_forecast.posterior.manifest) | {"msc_fitted_before": fitted}
+    designs = tuple(replace(d, blinded=blinded) for d in small_forecast.designs)
+    text = prior_sentence(replace(small_forecast, designs=designs,
+                                  posterior=replace(small_forecast.posterior, manifest=manifest)))
+    assert ("taken at face value" in text) == bool(fitted)
+    assert ("enthusiastic prior is the same as the current one" in text) == (not fitted)
+    assert ("but for the bias of patients who know their arm" in text) == (not blinded)
+
+
+def test_no_prior_lets_the_cells_work_against_the_outcome(small_forecast: Forecast) -> None:
+    for name in known_diseases():
+        disease = load_disease(name)
+        amplitude = disease.parameters[disease.amplitude]
+        assert amplitude.lower > 0 and amplitude.distribution == "lognormal", name
+    share = harmless_sentence(small_forecast)
+    assert share.startswith("By assumption no prior lets the cells work against") and "at least 10 points" in share
+    change = PlannedOutcome("change", "day 180", 180.0, "", "x", "sledai_2k")
+    designs = tuple(replace(d, outcomes=(change,)) for d in small_forecast.designs)
+    assert "“Better” is nearly certain" in harmless_sentence(replace(small_forecast, designs=designs))
+    assert harmless_sentence(replace(small_forecast, priors=())) == ""
+
+
+def test_an_active_comparator_may_be_better_than_the_cells(small_forecast: Forecast) -> None:
+    def without_cyclophosphamide(arm: Arm) -> Arm:
+        kept = tuple(t for t in arm.treatments if arm.control or t.therapy_id != "cyclophosphamide_iv")
+        return replace(arm, treatments=kept)
+
+    arms = tuple(map(without_cyclophosphamide, small_forecast.designs[0].arms))
+    designs = (replace(small_forecast.designs[0], arms=arms), *small_forecast.designs[1:])
+    assert "The arms differ" not in harmless_sentence(small_forecast), "a placebo is no drug"
+    text = harmless_sentence(replace(small_forecast, designs=designs))
+    assert f"The arms differ in {load_therapy('cyclophosphamide_iv').name} too" in text
 
 
 @pytest.mark.parametrize(("observed", "words"), [(100.0, "both inside"), (0.0, "both outside")])
@@ -119,3 +169,12 @@ def test_verdict_lists_what_is_missed(small_forecast: Forecast) -> None:
     (Shift(81.0, 0.0, 0.0), 1.0, "81.0 (=)"), (None, 1.0, "")])
 def test_a_shift_says_its_difference_and_two_errors(shift: Shift | None, scale: float, words: str) -> None:
     assert shift_words(shift, scale) == words
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("uc_msc_allogeneic.thaw_state", "uc msc allogeneic: thaw state"), ("visits", "visits"),
+    ("treatment: cyclophosphamide, 0.5 to 1 g/m2", "treatment: cyclophosphamide, 0.5 to 1 g/m2"),
+    ("treatment: prednisone, tapered to 7.5 mg", "treatment: prednisone, tapered to 7.5 mg"),
+    ("entry: upcr. A_b", "entry: upcr. A_b")])
+def test_only_names_of_our_own_are_split_never_words_of_others(name: str, words: str) -> None:
+    assert RecordFact(name, "", "", "", False).words == words

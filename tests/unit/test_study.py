@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,12 @@ from stroma.calibration.simulate import TOLERANCE, Draws, people_of
 from stroma.disease import load_disease
 from stroma.engine.cpu import CpuBackend
 from stroma.errors import Diagnostic, StromaError
+from stroma.library import library_root
+from stroma.registry import read_record
 from stroma.report.json_output import forecast_object
 from stroma.report.sentences import first_line
 from stroma.therapy import CellDose
+from stroma.trial.countries import known_countries
 from stroma.trial.observe import observe, simulated_quantities
 from stroma.trial.pool import solve_pool
 from stroma.trial.study import lines_of, read_study, template_text
@@ -106,12 +110,74 @@ def test_everything_wrong_is_told_at_once_with_its_line(tmp_path: Path) -> None:
     ('dose = "1e6/kg"', 'dose = "1e6/kg@day0"', "T230", "stand in `days`"),
     ('id = "my-study"', 'id = "../x"', "T230", "letters, digits"),
     ("n = 30\nbackground = [\"cyclo", "n = 0\nbackground = [\"cyclo", "T230", "an arm of 0 patients"),
+    ('countries = ["China"]', 'countries = ["China", "Germny"]', "T231", "`Germny` is no country"),
     ('title = "', "title = ", "T230", "not TOML")])
 def test_one_thing_wrong(tmp_path: Path, old: str, new: str, code: str, words: str) -> None:
     assert template_text().count(old) == 1
     (found,) = told(tmp_path, template_text().replace(old, new))
     assert found.code == code and words in found.message and found.file == tmp_path / "study.toml"
     assert found.line is not None
+
+
+@pytest.mark.parametrize(("written_as", "name"), [("Germny", "Germany"), ("USA", "United States"), ("chine", "China"),
+                                                  ("North Americas", "North America")])
+def test_an_unknown_country_is_refused_with_the_nearest(tmp_path: Path, written_as: str, name: str) -> None:
+    (found,) = told(tmp_path, template_text().replace('["China"]', f'["{written_as}"]'))
+    assert found.hint == f"nearest: `{name}`" and found.line == 13
+
+
+@pytest.mark.parametrize(("countries", "note"), [
+    ('["China"]', ()), ('["China", "Hong Kong"]', ()), ("[]", ()),
+    ('["Germany"]', ("Germany has no drug response of its own in `sle`: the general response is used",)),
+    ('["Germany", "China"]', ("Germany has no drug response of its own in `sle`: that of China is used for every "
+                              "patient",)),
+    ('["United States", "China"]', ("United States and China differ in their drug response: that of United States is "
+                                    "used for every patient",))])
+def test_a_country_without_its_own_response_is_told(tmp_path: Path, countries: str, note: tuple[str, ...]) -> None:
+    trial = read_own(written(tmp_path, template_text().replace('["China"]', countries)))
+    assert trial.designs[0].notes == note == trial.warnings
+
+
+def test_every_region_of_a_disease_and_country_of_a_record_is_known() -> None:
+    spellings = known_countries()
+    for path in (library_root() / "registry").glob("NCT*.json"):
+        assert set(read_record(path).countries) <= set(spellings), path.name
+    assert all(name == spellings[name] for name in spellings.values()), "no name is another country's spelling"
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [
+    ('dose = "1e6/kg"', 'dose = "1e12/kg"', ["cells: the dose 1e+12/kg is more than 10 times above every dose"]),
+    ('dose = "1e6/kg"', 'dose = "1e6"', ["cells: the dose 1e+06 is more than 10 times below every dose"]),
+    ('dose = "1e6/kg"', 'dose = "1e8"', []), ('dose = "1e6/kg"', 'dose = "3e5/kg"', []),
+    ("days = [0, 7]", "days = [0, 700]", ["cells: the cells of day 700 come after the primary outcome on day 180"]),
+    ("days = [0, 7]", "days = [0, 180]", []), ("day = 180\nstatistic = \"proportion\"",
+                                               "day = 14\nstatistic = \"proportion\"", []),
+    ("day = 180\nstatistic = \"proportion\"", "day = 6\nstatistic = \"proportion\"",
+     ["the primary outcome is on day 6, before day 14", "the cells of day 7 come after"])])
+def test_what_looks_like_a_slip_is_doubted_not_refused(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
+    assert template_text().count(old) == 1
+    trial = read_own(written(tmp_path, template_text().replace(old, new)))
+    doubts = trial.designs[0].doubts
+    assert len(doubts) == len(words) and trial.warnings == doubts
+    for doubt, word in zip(doubts, words, strict=True):
+        assert word in doubt
+    assert all(d.endswith("is `/kg` missing?") == (new == 'dose = "1e6"') for d in doubts)
+
+
+def test_a_dose_is_doubted_against_what_the_evidence_tables_print(tmp_path: Path) -> None:
+    """The range is that of people with cord cells by vein, read here from the tables themselves."""
+    tables = library_root() / "evidence"
+    with (tables / "studies.csv").open(encoding="utf-8") as stream:
+        people = {r["study_id"] for r in csv.DictReader(stream) if r["species"] == "human"}
+    with (tables / "arms.csv").open(encoding="utf-8") as stream:
+        arms = [r for r in csv.DictReader(stream) if r["study_id"] in people and r["dose_value"] and
+                (r["arm_role"], r["cell_source"], r["donor"], r["route"]) == ("msc", "uc", "allogeneic", "iv")]
+    scale = {"cells": 1.0, "cells_per_kg": 70.0}
+    given = [scale[r["dose_unit"]] * float(x) for r in arms for x in r["dose_value"].split("-")]
+    for cells, doubted in ((0.11 * min(given), False), (0.09 * min(given), True), (9 * max(given), False),
+                           (11 * max(given), True)):
+        text = template_text().replace('dose = "1e6/kg"', f'dose = "{cells:.6e}"')
+        assert bool(read_own(written(tmp_path, text)).warnings) == doubted, cells
 
 
 def test_a_missing_file_names_the_way_to_one(tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def test_a_miss_is_shown_as_one(page: str) -> None:
     assert row.endswith("| **no** / **no** |") and "| 8.33 % |" in row
 
 
+def test_counts_of_a_trial_name_their_fit(page: str) -> None:
+    own = page[page.index("### deng2017"):page.index("## Stress test")]
+    trials = own.count("### ")
+    assert trials > 2 and own.count("inside the 90 % interval of the rolling fit.") == trials
+
+
 def test_tables_have_as_many_cells_as_headings(page: str) -> None:
     width = 0
     for line in page.splitlines():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stroma.calibration.arm_pools import SolvedArms
 from stroma.calibration.events import forecast_events
+from stroma.calibration.plausible import doubts_of
 from stroma.calibration.posterior import Posterior, choose_posterior
 from stroma.calibration.predict import predict_trial
 from stroma.calibration.prediction import Forecast, Progress, Settings
@@ -48,6 +49,8 @@ class Trial:
         What says what the trial does.
     dose_given : bool
         Whether the dose was given by hand.
+    warnings : tuple of str
+        What whoever wrote a study should know before they read its forecast.
     """
 
     record: str
@@ -57,6 +60,7 @@ class Trial:
     published: tuple[Target, ...] = ()
     files: tuple[Path, ...] = ()
     dose_given: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def read_registered(nct_id: str, dose: CellDose | None = None) -> Trial:
@@ -99,7 +103,9 @@ def read_own(path: Path) -> Trial:
         T230, T231 for everything in the file that is not as declared; D001-D004 the disease.
     """
     design, disease = read_study(path)
-    return Trial(design.nct_id, design.title, disease, (design,), files=(path,))
+    design = replace(design, doubts=doubts_of(design, load_evidence().arms.values()))
+    return Trial(design.nct_id, design.title, disease, (design,), files=(path,),
+                 warnings=(*design.notes, *design.doubts))
 
 
 def forecast_trial(trial: Trial, settings: Settings | None = None, backend: Backend | None = None,

@@ -72,6 +72,12 @@ def say(words: str) -> None:
     print(words, file=sys.stderr)
 
 
+def warn(warnings: Sequence[str]) -> None:
+    """Tell the person what they should know before they read the result; a line each."""
+    for words in warnings:
+        say(f"warning: {words}")
+
+
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files into a folder; each is complete or absent, whatever interrupts.
 

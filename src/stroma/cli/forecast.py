@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stroma.cli.artefacts import say
+from stroma.cli.artefacts import say, warn
 from stroma.cli.forecast_all import forecast_all
 from stroma.cli.progress import Report, progress_bar
 
@@ -135,8 +135,10 @@ def predict(
     from stroma.engine.backends import watched
     from stroma.engine.cpu import CpuBackend
 
+    trial = read_own(study)
+    warn(trial.warnings)
+
     def run(report: Report) -> tuple[Forecast, Detail]:
-        trial = read_own(study)
         asked = _asked(trial.disease, what_if or [], set_ or [], scenario or [])
         sizes, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
         solved = SolvedArms()

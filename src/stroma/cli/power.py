@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from stroma.cli.artefacts import warn
 from stroma.cli.forecast import Draws, Fit, Json, Seed, Subjects, Trials, Workers
 from stroma.cli.progress import progress_bar
 
@@ -46,6 +47,7 @@ def power(
 
     question = read_question(sizes, ratio, estimand)
     trial = read_own(Path(record)) if record.endswith(".toml") else read_registered(record)
+    warn(trial.warnings)
     with progress_bar(f"power {record}") as report:
         sizes_of, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
         found = how_large(trial, question, sizes_of, machine, report, choose_posterior(trial.disease, fit))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from stroma.calibration.prediction import Forecast
 from stroma.disease import Disease
 from stroma.report.labels import rule_of, short
 from stroma.trial.design import Fact
+
+_OWN_NAME = re.compile(r"[a-z]\w*(\.[a-z]\w*)?")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class RecordFact:
     range: str
     source: str
     assumed: bool
+
+    @property
+    def words(self) -> str:
+        """Return the name for readers: `treatment.fact` of a design in words, free text as it was written."""
+        if not _OWN_NAME.fullmatch(self.name):
+            return self.name
+        return self.name.replace("_", " ").replace(".", ": ")
 
 
 def record_facts(found: Forecast) -> tuple[RecordFact, ...]:

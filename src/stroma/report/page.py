@@ -123,7 +123,8 @@ def _sentences(found: Forecast, summaries: tuple[CheckSummary, ...]) -> dict[str
     return {"background": sentences.background_sentence(summaries), "first": sentences.first_line(found),
             "size": sentences.size_sentence(found),
             "win": sentences.win_sentence(found), "verdict": sentences.verdict_sentence(found),
-            "fitted": sentences.pseudo_prospective(found), "priors": sentences.prior_sentence(found)}
+            "fitted": sentences.pseudo_prospective(found), "priors": sentences.prior_sentence(found),
+            "harmless": sentences.harmless_sentence(found)}
 
 
 def _figures(found: Forecast) -> dict[str, tuple[figures.Drawing, ...]]:

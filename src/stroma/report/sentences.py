@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stroma.calibration.arm_pools import cells_arm, control_arm
-from stroma.calibration.prediction import ALPHA, Forecast, OutcomeForecast
+from stroma.calibration.prediction import ALPHA, Forecast, OutcomeForecast, PriorForecast
 from stroma.report.background import CheckSummary
 from stroma.report.event_words import event_sentences, listed
 from stroma.report.labels import (
     arm_size,
     by_or_at,
     count,
+    difference_name,
+    difference_number,
+    difference_words,
     interval_words,
     main_is_share,
     outcome_label,
@@ -20,7 +23,8 @@ from stroma.report.labels import (
     value_words,
 )
 from stroma.report.mean_words import mean_line, mean_size, published_means
-from stroma.trial.design import TrialDesign
+from stroma.therapy import load_therapy
+from stroma.trial.design import Arm, TrialDesign
 from stroma.trial.power import fisher_power, least_detectable, least_winning
 
 POWER = 0.80
@@ -51,6 +55,9 @@ def _main_line(found: Forecast) -> str:
     text = (f"Of {planned.n} patients planned ({size}) we expect {expected} to reach {primary_label(outcome)} "
             f"{by_or_at(outcome)}") if main_is_share(found) else mean_line(found, arms, size)
     if found.current is not None:
+        low, middle, high = found.current.difference
+        text += (f", a {difference_name(found)} of {difference_words(found, middle)} (median; 90 % interval "
+                 f"{difference_number(found, low)} to {difference_number(found, high)})")
         text += (f", and we give the trial a chance of {per_cent(found.current.probability_of_success)} "
                  f"to show {_aim(planned)}")
     return f"{text}; {_published(found)}"
@@ -205,6 +212,37 @@ def background_sentence(summaries: Sequence[CheckSummary]) -> str:
     return f"{text}."
 
 
+def harmless_sentence(found: Forecast) -> str:
+    """Return that every prior excludes cells that work against the outcome; empty where nothing is compared."""
+    if not found.priors or len(found.designs[0].arms) < 2:
+        return ""
+    share, planned = main_is_share(found), found.designs[0]
+    text = ("By assumption no prior lets the cells work against the outcome: the strength of their effect is positive, "
+            "or zero under none.")
+    other = _drugs(planned.arms[cells_arm(planned)]) ^ _drugs(planned.arms[control_arm(planned)])
+    if other:
+        text += (f" The arms differ in {listed(sorted(other))} too, so that the difference may still go against the "
+                 "cells.")
+    elif not share:
+        text += " “Better” is nearly certain under every other prior for that reason alone and says nothing of size."
+    where = "see “at least 10 points”" if share else "judge by its 90 % interval"
+    return f"{text} Whether the difference is large enough to matter: {where}."
+
+
+def _drugs(arm: Arm) -> set[str]:
+    """Return the names of what an arm gets beside cells and placebo."""
+    therapies = (load_therapy(t.therapy_id) for t in arm.treatments)
+    return {t.name for t in therapies if t.kind not in ("cells", "placebo")}
+
+
+def _but_bias(planned: TrialDesign, enthusiastic: PriorForecast) -> str:
+    """Return what the enthusiastic prior still leaves out of an open trial; empty of a blinded one."""
+    if planned.blinded:
+        return ""
+    return (" but for the bias of patients who know their arm, which it leaves out (chance "
+            f"{per_cent(enthusiastic.probability_of_success)})")
+
+
 def prior_sentence(found: Forecast) -> str:
     """Return what the forecast owes to the prior of the cells' effect."""
     by_name = {p.prior: p for p in found.priors}
@@ -214,10 +252,15 @@ def prior_sentence(found: Forecast) -> str:
         return ("One arm alone is compared with its own entry: regression to the mean, care and knowing the treatment "
                 "can win such a test without any effect of the cells.")
     low, current, high = by_name["none"], by_name["current"], by_name["enthusiastic"]
-    text = (f"The chance to show a difference is {per_cent(current.probability_of_success)} under the current "
-            f"prior, {per_cent(low.probability_of_success)} if the cells do nothing and "
-            f"{per_cent(high.probability_of_success)} if early open-label series are taken at face value.")
     planned = found.designs[0]
+    chance = f"The chance to show a difference is {per_cent(current.probability_of_success)} under the current prior"
+    nothing = f"{per_cent(low.probability_of_success)} if the cells do nothing"
+    if found.posterior.manifest["msc_fitted_before"]:
+        text = (f"{chance}, {nothing} and {per_cent(high.probability_of_success)} if early open-label series are taken "
+                "at face value.")
+    else:
+        text = (f"{chance} and {nothing}. No published series of cells informed this fit, so that the enthusiastic "
+                f"prior is the same as the current one{_but_bias(planned, high)}.")
     if len(planned.arms) > 2:
         text += (f" The comparison is {planned.arms[cells_arm(planned)].label} against "
                  f"{planned.arms[control_arm(planned)].label}; the other arms are foretold, not tested.")

@@ -22,7 +22,14 @@ from stroma.report.labels import (
     unit_words,
     week,
 )
-from stroma.report.sentences import first_line, prior_sentence, size_sentence, verdict_sentence, win_sentence
+from stroma.report.sentences import (
+    first_line,
+    harmless_sentence,
+    prior_sentence,
+    size_sentence,
+    verdict_sentence,
+    win_sentence,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -35,8 +42,8 @@ def forecast_view(found: Forecast) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    closing = [prior_sentence(found), size_sentence(found), win_sentence(found), verdict_sentence(found),
-               f"Solver: {found.checked.says()}." if found.checked else ""]
+    closing = [prior_sentence(found), harmless_sentence(found), size_sentence(found), win_sentence(found),
+               verdict_sentence(found), f"Solver: {found.checked.says()}." if found.checked else ""]
     compared = [_priors(found)] if found.priors else []
     scenarios = [Text(), *_scenarios(found)] if found.scenarios else []
     return Group(Text(first_line(found), style="bold"), Text(), _outcomes(found), Text(), *compared, *scenarios, Text(),
@@ -83,7 +90,7 @@ def _priors(found: Forecast) -> Table:
     table = Table(title=f"Planned trial under four priors of the cells' effect. {NOTICE}", title_justify="left")
     table.add_column("prior")
     share, unit = main_is_share(found), difference_unit(found)
-    for name in ("chance of success", f"{difference_name(found)}, {unit} (90 % interval)",
+    for name in ("chance of success", f"median {difference_name(found)}, {unit} (90 % interval)",
                  "at least 10 points" if share else "better", "draws"):
         table.add_column(name, justify="right")
     for p in found.priors:
@@ -111,7 +118,7 @@ def _scenarios(found: Forecast) -> list[Text]:
         lines = [(f"{o.arm}, expected {unit_words(o.unit)}", shift_words(m))
                  for o, m in zip(primary, s.mean, strict=True)]
         lines += [("chance of success, %", shift_words(s.success, 100)),
-                  (f"{difference_name(found)}, {difference_unit(found)}", shift_words(s.difference)),
+                  (f"mean {difference_name(found)}, {difference_unit(found)}", shift_words(s.difference)),
                   ("true difference of at least 10 points, %", shift_words(s.at_least_10, 100))]
         for name, words in lines:
             if words:

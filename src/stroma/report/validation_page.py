@@ -57,8 +57,9 @@ def validation_page(rolling: Report, stress: Report, engine_difference: float, a
         "## Against the baselines", "", _baselines(rolling), "",
         "## Where it holds and where not", "", *_groups(rolling),
         "## Trial by trial", "",
-        "Each trial forecast from what was published in earlier years, cohort families whole. Trials with cells first, "
-        "those without a benefit before those with one, large before small.", "",
+        "Each trial forecast by the rolling fit, from what was published in earlier years, cohort families whole; "
+        "`stroma forecast` uses the retrospective fit, which may count otherwise. Trials with cells first, those "
+        "without a benefit before those with one, large before small.", "",
         *_trials(rolling), "## Stress test: 2014", "",
         "All of these from the retrospective fit: control arms to 2013, series of families that began before 2014.", "",
         *_table(stress.scored, with_trial=True), "",
@@ -170,7 +171,7 @@ def _trials(report: Report) -> list[str]:
         inside = sum(r.inside_90 for r in rows)
         said = notes[disease].get(trial) or notes[disease].get(target.study_id, "")
         out += [f"### {trial} ({target.year}, {disease})", "",
-                f"{inside} of {len(rows)} inside the 90 % interval. {said}".strip(),
+                f"{inside} of {len(rows)} inside the 90 % interval of the rolling fit. {said}".strip(),
                 "", *_table(rows, with_trial=False), ""]
     return out
 

@@ -245,6 +245,8 @@ class TrialDesign:
         What of the record was not used.
     events : tuple of PlannedEvent
         Primary outcomes that are harms.
+    doubts : tuple of str
+        What looks like a slip of the pen, and is simulated all the same.
     """
 
     nct_id: str
@@ -261,6 +263,7 @@ class TrialDesign:
     facts: tuple[Fact, ...]
     notes: tuple[str, ...]
     events: tuple[PlannedEvent, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,7 @@ from stroma.errors import Problems, StromaError, fail, nearest
 from stroma.expression import parse
 from stroma.library import library_root
 from stroma.therapy import known_therapies, load_therapy
+from stroma.trial.countries import known_countries, response_notes
 from stroma.trial.design import (
     Arm,
     ArmTreatment,
@@ -168,18 +169,28 @@ class _Reader:
             return None, None
         population = self.one_of(top.get("population"), disease.config["populations"], ("population",),
                                  f"population of `{known}`")
-        countries = tuple(str(c) for c in top.get("countries", ()))
+        countries = self.countries(top.get("countries", ()), disease)
         outcomes = [self.outcome(one, at, disease) for one, at in self.tables(top, "outcome")]
         entry = [c for one, at in self.tables(top, "entry") if (c := self.criterion(one, at)) is not None]
         arms = [self.arm(one, at, disease) for one, at in self.tables(top, "arm")]
         self.check_arms(arms)
         visits = self.visits(top, outcomes, disease)
         facts = (Fact("population", population, source=self.file.name), visits)
-        notes = tuple(f"country `{c}` has no drug response of its own in the library: the reference is used"
-                      for c in countries if not disease.region(c))
         return TrialDesign(
             top.get("id", ""), top.get("title", ""), "planned", known, population, countries, tuple(arms),
-            visits.numbers(), tuple(outcomes), EntryCriteria(tuple(entry)), blinding != "none", facts, notes), disease
+            visits.numbers(), tuple(outcomes), EntryCriteria(tuple(entry)), blinding != "none", facts,
+            response_notes(countries, disease)), disease
+
+    def countries(self, given: Sequence[object], disease: Disease) -> tuple[str, ...]:
+        """Return the countries of the study, or regions that the disease names; report what is neither."""
+        spellings, regions = known_countries(), disease.config.get("region_of", {})
+        for name in map(str, given):
+            if name not in regions and spellings.get(name) != name:
+                hint = f"nearest: `{spellings[name]}`" if name in spellings else ""
+                self.wrong("T231", ("countries",), f"`{name}` is no country of the library",
+                           hint or nearest(name, {*spellings.values(), *regions})
+                           or f"names stand in {library_root() / 'vocabulary' / 'countries.csv'}")
+        return tuple(map(str, given))
 
     def visits(self, top: Mapping[str, Any], outcomes: list[PlannedOutcome], disease: Disease) -> Fact:
         """Return the visits; every outcome's day is one."""
