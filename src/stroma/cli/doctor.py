@@ -164,7 +164,7 @@ def engine_difference() -> float:
 def _posterior() -> Finding:
     """posterior: the calibrated ensembles, and whether the tables moved since they were fitted."""
     from stroma.calibration.crosscheck import FILE as CHECK
-    from stroma.calibration.fingerprint import data_hash
+    from stroma.calibration.freshness import stale_words
     from stroma.calibration.posterior import FILE as POSTERIOR
     from stroma.calibration.posterior import load_posterior
     from stroma.disease import known_diseases, load_disease
@@ -182,10 +182,9 @@ def _posterior() -> Finding:
             continue
         words = (f"{disease.disease_id} {posterior.content_hash}, {posterior.scaled.shape[0]} draws, "
                  f"effective size {posterior.effective_size():.0f}")
-        if posterior.manifest["data_hash"] != data_hash(disease):
-            fresh = False
-            words += f": its tables changed since, run `stroma calibrate {disease.disease_id}`"
-        told.append(words)
+        moved = stale_words(disease, posterior)
+        fresh = fresh and not moved
+        told += [words, *moved]
     return Finding("posterior", fresh, True, "; ".join(told))
 
 

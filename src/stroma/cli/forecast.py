@@ -153,6 +153,7 @@ def _hand_over(title: str, run: Callable[[Report], tuple[Forecast, Detail]], out
     """Run, write the run folder, and print JSON or the view for people."""
     from rich.console import Console
 
+    from stroma.calibration.freshness import stale_words
     from stroma.report.json_output import forecast_json
     from stroma.report.run_folder import RunRecord, write_run
     from stroma.report.terminal import forecast_view
@@ -160,6 +161,7 @@ def _hand_over(title: str, run: Callable[[Report], tuple[Forecast, Detail]], out
     began = time.monotonic()
     with progress_bar(title) as report:
         found, detail = run(report)
+    warn(stale_words(found.disease, found.posterior))
     made = RunRecord(shlex.join(["stroma", *sys.argv[1:]]), time.monotonic() - began)
     folder = write_run(found, out, made, detail, subject_data)
     if as_json:

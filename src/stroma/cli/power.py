@@ -38,6 +38,7 @@ def power(
     from rich.console import Console
 
     from stroma.calibration.forecast import read_own, read_registered
+    from stroma.calibration.freshness import stale_words
     from stroma.calibration.how_large import how_large, read_question
     from stroma.calibration.posterior import choose_posterior
     from stroma.calibration.prediction import Settings
@@ -51,6 +52,7 @@ def power(
     with progress_bar(f"power {record}") as report:
         sizes_of, machine = Settings(draws, subjects, trials, seed), watched(CpuBackend(workers))
         found = how_large(trial, question, sizes_of, machine, report, choose_posterior(trial.disease, fit))
+    warn(stale_words(trial.disease, found.posterior))
     if as_json:
         sys.stdout.write(power_json(found))
         return
