@@ -181,7 +181,7 @@ def _baseline(rows: Sequence[Scored], studies: _Studies, name: str, scores: NDAr
     their_crps = studies.mean(np.array([b.crps if b else np.nan for b in own]))[0]
     our_crps = studies.mean(np.where(known, distances, np.nan))[0]
     return BaselineSummary(
-        studies.mean(theirs)[0], *_ratio(studies, scores, theirs, known), our_crps / their_crps,
+        studies.mean(theirs)[0], *_ratio(studies, scores, theirs, known), _quotient(our_crps, their_crps),
         *(_ratio(studies, scores, theirs, informed) if informed.any() else (np.nan, (np.nan, np.nan))),
         int(known.sum()), int((known & ~informed).sum()))
 
@@ -191,7 +191,13 @@ def _ratio(studies: _Studies, ours: NDArray[np.float64], theirs: NDArray[np.floa
     """Return the ratio of mean scores over the outcomes counted, with its bootstrap interval."""
     above, above_sample = studies.mean(np.where(counted, ours, np.nan))
     below, below_sample = studies.mean(np.where(counted, theirs, np.nan))
-    return above / below, _interval(above_sample / below_sample)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _quotient(above, below), _interval(above_sample / below_sample)
+
+
+def _quotient(above: float, below: float) -> float:
+    """Return a ratio of scores; infinite against a baseline without any error, which nothing can beat."""
+    return above / below if below > 0 else np.inf
 
 
 def _flags(cover50: Estimate, cover90: Estimate, bias: Estimate, studies: int) -> tuple[str, ...]:
