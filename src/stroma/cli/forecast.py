@@ -157,6 +157,7 @@ def _hand_over(title: str, run: Callable[[Report], tuple[Forecast, Detail]], out
     from stroma.report.json_output import forecast_json
     from stroma.report.run_folder import RunRecord, write_run
     from stroma.report.terminal import forecast_view
+    from stroma.report.uncertainty_view import uncertainty_lines
 
     began = time.monotonic()
     with progress_bar(title) as report:
@@ -168,6 +169,8 @@ def _hand_over(title: str, run: Callable[[Report], tuple[Forecast, Detail]], out
         sys.stdout.write(forecast_json(found, str(folder), detail))
         return
     Console().print(forecast_view(found))
+    if detail.uncertainty:
+        Console().print("\n".join(uncertainty_lines(detail.uncertainty)), highlight=False)
     say(f"report: {folder / 'report.html'}")
 
 
