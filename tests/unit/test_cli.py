@@ -224,3 +224,9 @@ def test_a_bar_appears_on_a_terminal_after_two_seconds_only(monkeypatch: pytest.
 def test_no_file_of_the_run_leaks_into_the_folder_of_the_caller(tmp_path: Path) -> None:
     output("model", "export", "sle", "--no-values")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_too_large_a_question_is_a_message(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    assert exit_code(monkeypatch, "power", "NCT01539902", "--n", "10000000000", "--draws", "50", "--subjects", "20",
+                     "--trials", "100") == 3
+    assert "error[S053]" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from stroma.cli import (
     simulate,
     validate,
 )
-from stroma.errors import StromaError
+from stroma.errors import StromaError, fail
 from stroma.notice import NOTICE
 
 INTERRUPTED = 130
@@ -72,9 +72,10 @@ def run() -> None:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
     except MemoryError:
-        typer.echo("error[S053]: this machine has not enough memory for that\n  fewer --draws, --subjects, --trials or "
-                   "patients (--n) need less", err=True)
-        sys.exit(3)
+        lack = fail("S053", "this machine has not enough memory for that",
+                    hint="fewer --draws, --subjects, --trials or patients (--n) need less", exit_code=3)
+        typer.echo(str(lack), err=True)
+        sys.exit(lack.exit_code)
     except SystemExit as leaving:
         if leaving.code == INTERRUPTED:
             typer.echo("Stopped by the keyboard; nothing was left half-written.", err=True)

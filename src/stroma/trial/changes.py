@@ -19,7 +19,7 @@ from stroma.trial.registration import split
 
 _SETTABLE = ["uniform", "lognormal", "logitnormal", "normal", "fixed", SWITCH]
 # Two of one group say the same thing twice.
-_SAME = {"thawed": "thaw", "fresh": "thaw", "donor": "product"}
+_SAME = {"thawed": "thaw", "fresh": "thaw"}
 _OWNERS = {"subject": "is each patient's own: change the population instead",
            "product": "belongs to the cell product: change the product instead"}
 
