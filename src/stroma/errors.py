@@ -112,12 +112,15 @@ class Problems:
 
 
 def nearest(name: str, known: Iterable[str], lead: str = "nearest") -> str:
-    """Return ``nearest: `x` `` for the closest known spelling, or the list when it is short."""
+    """Return ``nearest: `x` `` for the closest spelling, else names that hold this one, or a short list."""
     options = sorted(set(known))
     close = [option for option in options if option.casefold() == name.casefold()]
     close = close or difflib.get_close_matches(name, options, n=1, cutoff=0.6)
     if close:
         return f"{lead}: `{close[0]}`"
+    holding = [option for option in options if len(name) > 2 and name.casefold() in option.casefold()]
+    if holding:
+        return f"{lead}: " + ", ".join(f"`{o}`" for o in holding[:4])
     if 0 < len(options) <= 12:
         return "known: " + ", ".join(f"`{o}`" for o in options)
     return ""

@@ -105,8 +105,9 @@ def load_therapy(therapy_id: str, library: Path | None = None) -> Therapy:
     root = library or library_root()
     path = root / "therapies" / f"{therapy_id}.toml"
     if not path.is_file():
+        near = nearest(therapy_id, known_therapies(root))
         raise fail("D010", f"the library knows no therapy `{therapy_id}`",
-                   hint=nearest(therapy_id, known_therapies(root)) + "; see docs/add-a-therapy.md")
+                   hint="; ".join(filter(None, (near, "docs/add-a-therapy.md says how to add one"))))
     try:
         text = tomllib.loads(path.read_text(encoding="utf-8"))
         doses = [(d["state"], float(day), float(d["amount"])) for d in text.get("dose", []) for day in d["days"]]

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from stroma.calibration.fit import Checkpoints, Round, Settings, fit_cells
+from stroma.calibration.cells import fit_cells
 from stroma.calibration.likelihood import effect_scale
 from stroma.calibration.origin import has_cells
 from stroma.calibration.posterior import load_posterior
+from stroma.calibration.rounds import Checkpoints, Round, Settings
+from stroma.calibration.sampler import fit_emulator
 from stroma.calibration.simulate import Draws, simulate_targets
 from stroma.calibration.targets import Target, load_targets
 from stroma.disease import Disease, load_disease
@@ -62,7 +64,7 @@ def test_a_known_effect_is_recovered(disease: Disease, tmp_path: Path) -> None:
     scaled = posterior.scaled[:, columns]
     known = np.full(scaled.shape[0], 1.0 / scaled.shape[0])
     first = Round(Draws(names, scaled), np.zeros((known.size, 0)), np.arange(known.size), known, float(known.size),
-                  np.zeros(0))
+                  np.zeros(0), np.zeros(0))
     bare = without_cells(disease)
 
     def simulate(of: Disease, draws: Draws, subjects: int) -> np.ndarray:
@@ -80,7 +82,9 @@ def test_a_known_effect_is_recovered(disease: Disease, tmp_path: Path) -> None:
         second, _ = fit_cells(disease, evidence(disease, with_cells), first, SIZES, engine, kept, None)
         without = kept.arrays(f"without_{second.draws.n}", lambda d=second.draws: {
             "predicted": simulate(bare, d, SIZES.subjects)})["predicted"]
-        effect = second.predicted[:, 0] - without[:, 0]
+        cubic = second.draws.names.index(disease.amplitude)
+        smooth = fit_emulator(second.draws.scaled, without, cubic=cubic).predict(second.draws.scaled)
+        effect = second.predicted[:, 0] - smooth[:, 0]
         order = np.argsort(effect)
         found[name] = np.interp([0.05, 0.5, 0.95], np.cumsum(second.weight[order]), effect[order])
 

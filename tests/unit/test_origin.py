@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from stroma.calibration.fit import Checkpoints, Settings, calibrate, fit_background
+from stroma.calibration.background import fit_background
+from stroma.calibration.fit import calibrate
 from stroma.calibration.origin import (
     EVERYTHING,
     RETROSPECTIVE,
@@ -18,6 +19,7 @@ from stroma.calibration.origin import (
     rolling_origin,
     without,
 )
+from stroma.calibration.rounds import Checkpoints, Settings
 from stroma.calibration.targets import TargetList, load_targets
 from stroma.disease import Disease, load_disease
 from stroma.errors import StromaError

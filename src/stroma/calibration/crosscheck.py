@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stroma.calibration.background import CHAIN_STEPS
 from stroma.calibration.baselines import random_effects
 from stroma.calibration.fingerprint import fit_key
-from stroma.calibration.fit import CHAIN_STEPS, Calibration, Checkpoints, Settings, Simulated
+from stroma.calibration.fit import Calibration
 from stroma.calibration.likelihood import Likelihood
-from stroma.calibration.predictive import Sample, posterior_draws, predictive_sample
+from stroma.calibration.predictive import Sample, posterior_draws, predictive_sample, without_noise
+from stroma.calibration.rounds import Checkpoints, Settings, Simulated
 from stroma.calibration.sampler import Emulated, explore
 from stroma.calibration.scores import LEVEL, central_interval, contains, interval_score
 from stroma.calibration.simulate import Draws, Progress, simulate_targets
@@ -102,8 +104,9 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
         weight = np.exp(log_weight - log_weight.max())
         draws, predicted = whole.draws, whole.predicted[:, [i for i, _ in own]]
         if effective_size(weight) < MIN_DRAWS:
-            draws, predicted = _explored(disease, found.simulated, trial, [t for _, t in own], settings, backend, work,
-                                         progress)
+            left = [t for _, t in own]
+            draws, predicted = _explored(disease, found.simulated, trial, left, settings, backend, work, progress)
+            predicted = without_noise(disease, left, predicted, settings.subjects)
             weight = np.ones(draws.n)
         for k, (_, t) in enumerate(own):
             others = [o for _, o in arms if o.trial != trial and o.kind == t.kind]
@@ -137,7 +140,7 @@ def _explored(disease: Disease, whole: Simulated, trial: str, own: Sequence[Targ
     its first round; the arms left out are simulated anew.
     """
     rest = [t for t in whole.targets if t.trial != trial]
-    kept = Checkpoints(work, fit_key(disease, rest, f"{settings.key()}/explored from {whole.key}"))
+    kept = Checkpoints(work, fit_key(disease, rest, f"{settings.key()}/explored from {whole.key}", "background"))
     near, names, likelihood = _near(whole, rest, settings), disease.fitted_in("background"), Likelihood(disease, rest)
 
     def density(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -174,6 +177,7 @@ def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], 
     draws = posterior_draws(found.posterior, "none", LATE_DRAWS, seed)
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     predicted = simulate_targets(disease, targets, rules, draws, LATE_SUBJECTS, seed, backend, progress)
+    predicted = without_noise(disease, targets, predicted, LATE_SUBJECTS)
     spread = _spread(draws)
     flat = np.full(draws.n, 1.0 / draws.n)
     return [_check(disease, "later", t, predicted[:, i], spread, flat, None, seed) for i, t in enumerate(targets)]

@@ -16,8 +16,7 @@ from stroma.library import library_root
 # Results of a fit, words, checks and views that no fit reads; parameters are hashed as they hold.
 _NOT_READ = frozenset({"background_check.csv", "cell_fate.csv", "coverage.csv", "decomposition.csv", "expectations.csv",
                        "mechanisms.csv", "parameters.csv", "validation_notes.csv"})
-# The fit, and the engine that it is given.
-_ENTRIES = ("stroma.calibration.fit", "stroma.engine.cpu")
+_ENGINE = "stroma.engine.cpu"
 
 
 def data_hash(disease: Disease) -> str:
@@ -46,11 +45,17 @@ def data_hash(disease: Disease) -> str:
 
 
 @cache
-def code_hash() -> str:
-    """Return a hash of the code that a fit runs: its module, its engine and all that they import."""
+def code_hash(stage: str = "fit") -> str:
+    """Return a hash of the code that a stage of a fit runs: its module, its engine and all that they import.
+
+    Parameters
+    ----------
+    stage : str
+        A module of this package: ``background``, or ``fit`` for all of it.
+    """
     root = Path(stroma.__file__).parent
     found: set[Path] = set()
-    due = [*_ENTRIES]
+    due = [f"stroma.calibration.{stage}", _ENGINE]
     while due:
         path = _file(root, due.pop())
         if path and path not in found:
@@ -82,9 +87,9 @@ def _imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
-def fit_key(disease: Disease, targets: Sequence[Target], settings: str) -> str:
-    """Return a key of everything that changes a fit: data, code, targets, settings."""
-    digest = hashlib.sha256(f"{data_hash(disease)}/{code_hash()}/{settings}".encode())
+def fit_key(disease: Disease, targets: Sequence[Target], settings: str, stage: str) -> str:
+    """Return a key of everything that changes a stage of a fit: data, code, targets, settings."""
+    digest = hashlib.sha256(f"{data_hash(disease)}/{code_hash(stage)}/{settings}".encode())
     digest.update(repr([(t.target_id, t.kind, t.quantity, t.day, t.observed, t.standard_error, t.n, t.regimen,
                          t.population, t.region, t.severity, t.blinding, t.design, t.dose)
                         for t in targets]).encode())

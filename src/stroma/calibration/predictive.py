@@ -6,13 +6,14 @@ background, every validation and every baseline go through it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from stroma.calibration.likelihood import SHARES, effect_scale
+from stroma.calibration.likelihood import SHARES, Likelihood, effect_scale
 from stroma.calibration.posterior import Posterior
 from stroma.calibration.simulate import Draws
 from stroma.calibration.targets import Target
@@ -71,6 +72,31 @@ def predictive_sample(disease: Disease, target: Target, predicted: NDArray[np.fl
     effect = rng.standard_normal(SAMPLES) * spread[draw] * effect_scale(disease, target.kind, target.quantity)
     latent = predicted[draw] + effect
     return published_scale(target, latent if shift is None else latent + shift[draw], rng)
+
+
+def without_noise(disease: Disease, targets: Sequence[Target], predicted: NDArray[np.float64],
+                  subjects: int) -> NDArray[np.float64]:
+    """Take the noise of a draw's few simulated patients out of the spread between draws.
+
+    A draw's statistic over ``subjects`` patients varies between draws by more than the parameters make it vary. Each
+    column is drawn towards its mean until its variance is what remains without the sampling variance of ``subjects``
+    patients; that of the published arm's own patients is added later, once.
+
+    Parameters
+    ----------
+    predicted : ndarray, shape (n_draw, n_target)
+
+    Returns
+    -------
+    ndarray, shape (n_draw, n_target)
+    """
+    if not targets:
+        return predicted
+    simulated = np.array([t.kind != "hazard" for t in targets])  # a hazard is a formula, not a count of patients
+    noise = simulated * Likelihood(disease, targets).of_patients(subjects).sampling_variance(predicted).mean(axis=0)
+    mean, variance = predicted.mean(axis=0), predicted.var(axis=0)
+    kept = np.sqrt(np.clip(1.0 - noise / np.maximum(variance, 1e-300), 0.0, 1.0))
+    return mean + (predicted - mean) * kept
 
 
 def published_scale(target: Target, latent: NDArray[np.float64], rng: np.random.Generator) -> Sample:

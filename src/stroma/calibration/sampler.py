@@ -23,24 +23,39 @@ LogDensity = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Emulator:
-    """Ridge regression of each statistic on all first- and second-order terms of the draws."""
+    """Ridge regression of each statistic on all first- and second-order terms of the draws.
+
+    With ``cubic``, the place of one parameter, also on that parameter's higher orders: its square times each
+    parameter, and its fourth power.
+    """
 
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
     coefficients: NDArray[np.float64]
     residual_sd: NDArray[np.float64]
+    cubic: int | None = None
 
     def predict(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return predicted statistics, shape (n, n_target)."""
-        return _features((scaled - self.centre) / self.scale) @ self.coefficients
+        return _features((scaled - self.centre) / self.scale, self.cubic) @ self.coefficients
 
 
-def _features(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def n_terms(k: int, cubic: int | None = None) -> int:
+    """Return how many terms an emulator of ``k`` parameters has."""
+    return (k + 1) * (k + 2) // 2 + (0 if cubic is None else k + 1)
+
+
+def _features(x: NDArray[np.float64], cubic: int | None) -> NDArray[np.float64]:
     i, j = np.triu_indices(x.shape[1])
-    return np.concatenate([np.ones((x.shape[0], 1)), x, x[:, i] * x[:, j]], axis=1)
+    terms = [np.ones((x.shape[0], 1)), x, x[:, i] * x[:, j]]
+    if cubic is not None:
+        squared = x[:, cubic:cubic + 1] ** 2
+        terms += [squared * x, squared**2]
+    return np.concatenate(terms, axis=1)
 
 
-def fit_emulator(scaled: NDArray[np.float64], statistics: NDArray[np.float64], ridge: float = 1.0) -> Emulator:
+def fit_emulator(scaled: NDArray[np.float64], statistics: NDArray[np.float64], ridge: float = 1.0,
+                 cubic: int | None = None) -> Emulator:
     """Fit the emulator to simulated draws.
 
     Parameters
@@ -49,15 +64,17 @@ def fit_emulator(scaled: NDArray[np.float64], statistics: NDArray[np.float64], r
     statistics : ndarray, shape (n, n_target)
     ridge : float
         Penalty on all but the constant, in units of one draw.
+    cubic : int, optional
+        Which parameter also has terms of third and fourth order: the one whose prior is widest.
     """
     centre, scale = scaled.mean(axis=0), scaled.std(axis=0) + 1e-9
-    features = _features((scaled - centre) / scale)
+    features = _features((scaled - centre) / scale, cubic)
     left = features.T @ features
     penalty = np.full(features.shape[1], ridge)
     penalty[0] = 1e-8
     coefficients = np.asarray(np.linalg.solve(left + np.diag(penalty), features.T @ statistics), float)
     residual = statistics - features @ coefficients
-    return Emulator(centre, scale, coefficients, residual.std(axis=0))
+    return Emulator(centre, scale, coefficients, residual.std(axis=0), cubic)
 
 
 class Emulated:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -142,7 +143,8 @@ def load_targets(disease: Disease, library: Path | None = None) -> TargetList:
             continue
         found = _target(row, studies[row.text("study_id")], rules, baselines.get(_series(row)), disease)
         if isinstance(found, Target):
-            targets.append(replace(found, dose=doses.get((found.study_id, found.arm_label))))
+            family = studies[found.trial].family if found.trial in studies else found.family
+            targets.append(replace(found, family=family, dose=doses.get((found.study_id, found.arm_label))))
         else:
             excluded.append(Excluded(_target_id(row), found, row.text("role"), row.line))
     problems.raise_if_any()
@@ -203,9 +205,8 @@ def _target(row: Row, study: _Study, rules: dict[str, ResponseRule], baseline: R
         return f"`{row.text('outcome')}` is not simulated"
     n, assumed = _denominator(row)
     severities = [row.number(name) for name in disease.config["severity"]["columns"]]
-    in_table = row.text("study_id") in says.get("review_tables", ())
     common = {"target_id": _target_id(row), "study_id": row.text("study_id"), "family": study.family,
-              "trial": row.text("arm_label").split(" (ref")[0] if in_table else row.text("study_id"),
+              "trial": _trial(row, says),
               "arm_label": row.text("arm_label"), "outcome": row.text("outcome"), "day": day,
               "n": n, "n_assumed": assumed, "regimen": regimen, "population": row.text("population"),
               "region": disease.region(row.text("region")), "severity": next(filter(None, severities), None),
@@ -223,6 +224,13 @@ def _target(row: Row, study: _Study, rules: dict[str, ResponseRule], baseline: R
         return Target(kind="hazard" if flare else "proportion", quantity=rule,
                       observed=share, standard_error=math.nan, **common)
     return _numeric_target(row, baseline, common, disease)
+
+
+def _trial(row: Row, says: Mapping) -> str:
+    """Return the trial behind a row: of a review's table the label before the arm, the same for all its reports."""
+    in_table = row.text("study_id") in says.get("review_tables", ())
+    name = re.split(r" \(|: ", row.text("arm_label"))[0] if in_table else row.text("study_id")
+    return says.get("same_trial", {}).get(name, name)
 
 
 def _denominator(row: Row) -> tuple[float, bool]:

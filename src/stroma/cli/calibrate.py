@@ -13,8 +13,8 @@ from stroma.cli.progress import progress_bar
 from stroma.errors import fail
 
 if TYPE_CHECKING:
-    from stroma.calibration.fit import Settings
     from stroma.calibration.origin import Origin
+    from stroma.calibration.rounds import Settings
     from stroma.calibration.targets import TargetList
     from stroma.disease import Disease
     from stroma.engine.ensemble import Backend
@@ -44,10 +44,10 @@ def calibrate(
         D001-D004, C001, C010-C012, C030, D082, E106.
     """
     from stroma.calibration.crosscheck import fitted_arms, later_arms, leave_one_trial_out, save_checks
-    from stroma.calibration.fit import Settings
     from stroma.calibration.fit import calibrate as fit
     from stroma.calibration.origin import RETROSPECTIVE
     from stroma.calibration.posterior import save_posterior
+    from stroma.calibration.rounds import Settings
     from stroma.calibration.targets import load_targets
     from stroma.disease import load_disease
     from stroma.engine.cpu import CpuBackend

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stroma.calibration.background import fit_background
 from stroma.calibration.fingerprint import code_hash, data_hash, fit_key
-from stroma.calibration.fit import Checkpoints, Settings, Simulated, calibrate, fit_background
+from stroma.calibration.fit import calibrate
 from stroma.calibration.origin import EVERYTHING, Origin, fit_side
 from stroma.calibration.posterior import Posterior, compact, load_posterior, origin_file, save_posterior
+from stroma.calibration.rounds import Checkpoints, Settings, Simulated
 from stroma.calibration.simulate import Progress
 from stroma.calibration.targets import TargetList, load_targets
 from stroma.disease import Disease
@@ -44,7 +46,7 @@ def simulate_all(disease: Disease, listed: TargetList, settings: Settings, backe
                  progress: Progress | None = None) -> Simulated:
     """Fit the background to everything and return what was simulated; kept on disk, so that it is paid for once."""
     background, _ = fit_side(disease, listed, EVERYTHING)
-    key = fit_key(disease, background, settings.key())
+    key = fit_key(disease, background, settings.key(), "background")
     _, draws = fit_background(disease, background, settings, backend, Checkpoints(work, key), progress, EVERYTHING)
     return Simulated(tuple(background), draws, key)
 

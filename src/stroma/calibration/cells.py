@@ -1,0 +1,106 @@
+"""The second stage of a fit: the parameters of the cells, on top of the fitted background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stroma.calibration.likelihood import Likelihood, cells_spread, open_label_shift
+from stroma.calibration.posterior import distinct_size
+from stroma.calibration.rounds import Checkpoints, Round, Settings, require_effective, smoothing_error, staged
+from stroma.calibration.sampler import fit_emulator, importance_weights, n_terms
+from stroma.calibration.simulate import Draws, Progress, simulate_targets
+from stroma.calibration.targets import Target
+from stroma.disease import Disease
+from stroma.engine.ensemble import Backend
+from stroma.library import library_root
+from stroma.population.priors import sample_prior
+from stroma.streams import generator
+from stroma.trial.rules import ResponseRule, load_rules
+
+# Batches of draws, until so many background draws count.
+ENOUGH_EFFECTIVE_CELLS = 200.0
+BATCHES = 12
+# Before that the emulator would repeat the noise of the draws that it smooths.
+DRAWS_A_TERM = 4
+
+
+def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: Settings, backend: Backend,
+              kept: Checkpoints, progress: Progress | None) -> tuple[Round, dict[str, NDArray[np.float64]]]:
+    """Weigh draws of the background posterior with prior draws of the MSC parameters, until enough count.
+
+    Predictions are smoothed by an emulator of all draws so far, with third-order terms of the amplitude, whose prior
+    is wide. Unsmoothed, the noise of a draw's few patients decides which draws count (docs/methods.md).
+
+    Returns
+    -------
+    Round
+        All batches together.
+    dict of str to ndarray, shape (n_draw,)
+        Log likelihood with open-label bias (``current``) and without (``enthusiastic``).
+
+    Raises
+    ------
+    StromaError
+        C030 when fewer than 100 effective background draws count.
+    """
+    rules = load_rules(library_root() / "evidence" / "response_rules.csv")
+    own = [n for n in disease.uncertain if n not in first.draws.names]
+    names = (*first.draws.names, *own)
+    cubic = names.index(disease.amplitude)
+    likelihood = Likelihood(disease, targets)
+    picks, parts, simulated = [], [], []
+    for batch in range(BATCHES):
+        rng = generator(settings.seed, "background draws for cells" + (f"/{batch}" if batch else ""))
+        position = (np.arange(settings.draws) + rng.random()) / settings.draws
+        picks.append(rng.permutation(np.searchsorted(np.cumsum(first.weight), position).clip(0, first.draws.n - 1)))
+        prior = sample_prior(disease, own, settings.draws, settings.seed + 1 + batch)
+        parts.append(np.concatenate([first.draws.scaled[picks[-1]], prior], axis=1))
+        make = partial(_simulated, disease, targets, rules, Draws(names, parts[-1]), settings, backend, progress)
+        simulated.append(kept.arrays(f"cells_{batch}", make)["predicted"])
+        if (batch + 1) * settings.draws < DRAWS_A_TERM * n_terms(len(names), cubic) and batch + 1 < BATCHES:
+            continue
+        pick, raw, draws = np.concatenate(picks), np.concatenate(simulated), Draws(names, np.concatenate(parts))
+        emulator = fit_emulator(draws.scaled, raw, cubic=cubic)
+        smooth = emulator.predict(draws.scaled)
+        log_bias = {"current": _log_likelihood(disease, rules, targets, draws, smooth, open_label=True),
+                    "enthusiastic": _log_likelihood(disease, rules, targets, draws, smooth, open_label=False)}
+        weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
+        found = Round(draws, smooth, pick, weight, distinct_size(weight, pick), emulator.residual_sd,
+                      smoothing_error(likelihood, weight, raw, smooth))
+        if found.effective >= ENOUGH_EFFECTIVE_CELLS:
+            break
+    require_effective("MSC", found.effective, "more --draws")
+    return found, log_bias
+
+
+def _simulated(disease: Disease, targets: list[Target], rules: Mapping[str, ResponseRule], draws: Draws,
+                     settings: Settings, backend: Backend, progress: Progress | None) -> dict[str, NDArray]:
+    return {"predicted": simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed, backend,
+                                          staged(progress, "MSC series"))}
+
+
+def _log_likelihood(disease: Disease, rules: Mapping[str, ResponseRule], targets: list[Target], draws: Draws,
+                          predicted: NDArray[np.float64], open_label: bool) -> NDArray[np.float64]:
+    """Return the log likelihood of the arms with cells; the series of one family count as much as ``independent``."""
+    values = draws.natural(disease)
+    total = np.zeros(draws.n)
+    for family in dict.fromkeys(t.family for t in targets):
+        trials = list(dict.fromkeys(t.trial for t in targets if t.family == family))
+        share = min(1.0, disease.config["msc_series"]["independent"] / len(trials))
+        for trial in trials:
+            at = [i for i, t in enumerate(targets) if t.trial == trial]
+            own = [targets[i] for i in at]
+            shift = _shifts(disease, rules, own, values) if open_label else None
+            spread = cells_spread(disease, own[0], values)
+            total += share * Likelihood(disease, own).by_trial(predicted[:, at], spread, shift)[:, 0]
+    return total
+
+
+def _shifts(disease: Disease, rules: Mapping[str, ResponseRule], targets: Sequence[Target],
+            values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the open-label bias of some targets, shape (n_draw, n_target)."""
+    return np.stack([open_label_shift(disease, rules, t, values) for t in targets], axis=1)
