@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stroma.calibration.sampler import explore, fit_emulator, importance_weights
+from stroma.calibration.sampler import explore, fit_emulator, importance_weights, n_terms
 
 
 def test_emulator_recovers_a_quadratic_exactly():
@@ -13,6 +13,18 @@ def test_emulator_recovers_a_quadratic_exactly():
     fresh = rng.normal(size=(50, 3))
     want = 1 + 2 * fresh[:, 0] - fresh[:, 1] * fresh[:, 2] + 0.5 * fresh[:, 0] ** 2
     np.testing.assert_allclose(emulator.predict(fresh)[:, 0], want, atol=1e-6)
+
+
+def test_emulator_follows_one_parameter_to_the_fourth_order():
+    rng = np.random.default_rng(6)
+    x, fresh = rng.normal(size=(800, 3)), rng.normal(size=(50, 3))
+
+    def curve(x: np.ndarray) -> np.ndarray:
+        return x[:, 1] ** 3 - 2 * x[:, 1] ** 2 * x[:, 0] + 0.3 * x[:, 1] ** 4 + x[:, 2]
+
+    emulator = fit_emulator(x, curve(x)[:, None], ridge=1e-9, cubic=1)
+    np.testing.assert_allclose(emulator.predict(fresh)[:, 0], curve(fresh), atol=1e-5)
+    assert emulator.coefficients.shape[0] == n_terms(3, cubic=1)
 
 
 def test_emulator_averages_noise_out():

@@ -55,3 +55,13 @@ def test_alms_numbers_are_as_published(listed):
     found = {(t.regimen, t.n): t.observed for t in listed.of("fit_background")
              if t.study_id == "appel2009alms" and t.outcome == "overall_remission"}
     assert found == {("mmf", 156.0): 0.564, ("cyc_iv", 154.0): 0.539}
+
+
+def test_reports_of_one_trial_are_one_trial():
+    """ATTEST gave placebo, abatacept and infliximab; RADIATE stands in a review's table and in its own report."""
+    arthritis = load_targets(load_disease("ra")).targets
+    attest = {t.arm_label for t in arthritis if t.trial == "ATTEST ref6"}
+    assert attest == {"ATTEST ref6 (abatacept): placebo + MTX/DMARD", "ATTEST ref6 (infliximab): biologic + MTX/DMARD"}
+    radiate = [t for t in arthritis if t.trial == "emery2008radiate"]
+    assert {t.study_id for t in radiate} == {"emery2008radiate", "acr50reviewtable2"}
+    assert {t.family for t in radiate} == {"emery2008radiate"}, "an origin that does not see one sees neither"

@@ -17,6 +17,7 @@ from stroma.cli import (
     explain,
     forecast,
     model,
+    names,
     new,
     power,
     simulate,
@@ -39,6 +40,7 @@ app.command("forecast")(forecast.forecast)
 app.command("predict")(forecast.predict)
 app.command("power")(power.power)
 app.command("explain")(explain.explain)
+app.command("list")(names.list_names)
 app.add_typer(new.app, name="new")
 app.command("calibrate")(calibrate.calibrate)
 app.command("validate")(validate.validate)
