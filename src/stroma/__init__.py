@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stroma.calibration.cohort import simulate
     from stroma.calibration.forecast import forecast
     from stroma.disease import load_disease
     from stroma.evidence import effect_sizes
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from stroma.evidence.store import load_evidence
 
 __version__ = "0.1.0"
-__all__ = ["effect_sizes", "forecast", "load_disease", "load_evidence", "pool"]
+__all__ = ["effect_sizes", "forecast", "load_disease", "load_evidence", "pool", "simulate"]
 
 _HOME = {"forecast": "stroma.calibration.forecast", "pool": "stroma.evidence.pooling",
-         "load_disease": "stroma.disease", "load_evidence": "stroma.evidence.store"}
+         "load_disease": "stroma.disease", "load_evidence": "stroma.evidence.store",
+         "simulate": "stroma.calibration.cohort"}
 
 
 def __getattr__(name: str) -> object:

@@ -86,8 +86,8 @@ def test_the_oldest_arm_is_forgotten() -> None:
 
 def test_a_set_parameter_has_its_value_in_every_draw() -> None:
     drawn = take_draws(load_posterior(TRIAL.disease), 20, 1)
-    disease, moved = set_parameters(TRIAL.disease, drawn, {"renal_brake_tone": 2.0, "drug_steroid_ec50": 20.0})
-    assert moved.draws.natural(disease)["renal_brake_tone"] == pytest.approx(np.full(20, 2.0))
+    disease, moved = set_parameters(TRIAL.disease, drawn.draws, {"renal_brake_tone": 2.0, "drug_steroid_ec50": 20.0})
+    assert moved.natural(disease)["renal_brake_tone"] == pytest.approx(np.full(20, 2.0))
     assert disease.parameters["drug_steroid_ec50"].value == 20.0
     assert disease.defaults[disease.model.parameters.index("drug_steroid_ec50")] == 20.0
     assert TRIAL.disease.parameters["drug_steroid_ec50"].value == 15.0, "the library's own stays"
@@ -143,10 +143,10 @@ def test_a_parameter_of_every_kind_can_be_set(kind: str) -> None:
     value = disease.parameters[name].upper
     scenario = read_scenario(f"{name}={value}", disease)
     drawn = take_draws(load_posterior(disease), 20, 1)
-    changed_disease, own = set_parameters(disease, drawn, scenario.parameters)
+    changed_disease, own = set_parameters(disease, drawn.draws, scenario.parameters)
     assert changed_disease.parameters[name].value == value
-    if name in own.draws.names:
-        assert own.draws.natural(disease)[name] == pytest.approx(value)
+    if name in own.names:
+        assert own.natural(disease)[name] == pytest.approx(value)
 
 
 def test_infusions_after_the_last_outcome_are_refused() -> None:

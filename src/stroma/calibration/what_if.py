@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stroma.calibration.arm_pools import SolvedArms
-from stroma.calibration.predict import Drawn, Simulated, simulate_design, take_draws
+from stroma.calibration.predict import Simulated, simulate_design, take_draws
 from stroma.calibration.prediction import Forecast, OutcomeForecast, Progress, ScenarioForecast, Settings, Shift
 from stroma.calibration.replicates import Replicates, is_compared
 from stroma.calibration.simulate import Draws
@@ -44,17 +44,17 @@ class _Run:
     compared: Replicates | None
 
 
-def set_parameters(disease: Disease, drawn: Drawn, values: dict[str, float]) -> tuple[Disease, Drawn]:
+def set_parameters(disease: Disease, draws: Draws, values: dict[str, float]) -> tuple[Disease, Draws]:
     """Return disease and draws with some parameters at one value: an uncertain one in every draw alike."""
     if not values:
-        return disease, drawn
+        return disease, draws
     parameters = dict(disease.parameters)
-    scaled = drawn.draws.scaled.copy()
+    scaled = draws.scaled.copy()
     for name, value in values.items():
-        if name in drawn.draws.names:
-            scaled[:, drawn.draws.names.index(name)] = to_scale(parameters[name], np.array([value]))[0]
+        if name in draws.names:
+            scaled[:, draws.names.index(name)] = to_scale(parameters[name], np.array([value]))[0]
         parameters[name] = replace(parameters[name], value=value)
-    return replace(disease, parameters=parameters), replace(drawn, draws=Draws(drawn.draws.names, scaled))
+    return replace(disease, parameters=parameters), Draws(draws.names, scaled)
 
 
 def designs_of(planned: TrialDesign, asked: Sequence[Asked], disease: Disease) -> list[TrialDesign]:
@@ -100,7 +100,8 @@ def compare(found: Forecast, asked: Sequence[Asked], designs: Sequence[TrialDesi
                 settings)
     scenarios = [_compared(Asked(Scenario(AS_PLANNED, ())), base, base, drawn.group)]
     for number, (one, design) in enumerate(zip(asked, designs, strict=True)):
-        disease, own = set_parameters(found.disease, drawn, one.scenario.parameters)
+        disease, draws = set_parameters(found.disease, drawn.draws, one.scenario.parameters)
+        own = replace(drawn, draws=draws)
         simulated = simulate_design(found.record, disease, design, own, (), settings, backend, None, solved)
         scenarios.append(_compared(one, _run(simulated, settings), base, drawn.group))
         if progress:

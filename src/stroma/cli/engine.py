@@ -69,8 +69,9 @@ def ensemble(
 ) -> None:
     """Simulate a population into a folder of Parquet files; a run that was killed goes on where it stopped.
 
-    Columns are subject (row of the parameters, from 0), status, t_day (time) and the outputs. Shards of one run
-    share a folder.
+    Columns are subject (row of the parameters, from 0), status, t_day (time) and the outputs. Status is 0 for a subject
+    that was solved, 1 where the step became too small, 2 where steps ran out, 3 where a value was not finite, 4 where a
+    parameter is missing or no number; whatever is not 0 has missing outputs. Shards of one run share a folder.
 
     Raises
     ------
