@@ -6,9 +6,12 @@ import libsbml
 import pytest
 import sympy
 
+from stroma.disease import known_diseases, load_disease
 from stroma.errors import StromaError
+from stroma.library import library_root
 from stroma.model.ode_model import TIME, Event, OdeModel, symbol
 from stroma.model.sbml_write import write_sbml
+from stroma.units import load_units
 
 
 def one_state(rate: sympy.Expr, events: tuple[Event, ...] = ()) -> OdeModel:
@@ -84,3 +87,19 @@ def test_a_name_that_sbml_cannot_spell_is_refused() -> None:
     model = OdeModel("m", ("il-6",), (), (), (sympy.Integer(0),), (sympy.Integer(0),))
     with pytest.raises(StromaError, match="il-6"):
         write_sbml(model, {})
+
+
+@pytest.mark.parametrize("name", known_diseases())
+def test_units_are_those_that_antimony_writes(name: str) -> None:
+    disease = load_disease(name)
+    text = write_sbml(disease.model, dict(zip(disease.model.parameters, disease.defaults.tolist(), strict=True)),
+                      units=load_units(library_root()))
+    ours, theirs = parsed(text), libsbml.readSBMLFromString(disease.loaded.sbml)
+    model, other = ours.getModel(), theirs.getModel()
+    assert model.getTimeUnits() == "day" and model.getNumUnitDefinitions() > 5
+    for i in range(model.getNumUnitDefinitions()):
+        unit = model.getUnitDefinition(i)
+        same = other.getUnitDefinition(unit.getId())
+        assert libsbml.UnitDefinition.printUnits(unit, True) == libsbml.UnitDefinition.printUnits(same, True)
+    declared = {p.getId(): p.getUnits() for p in model.getListOfParameters()}
+    assert {n: u for n, u in declared.items() if u} == {n: u for n, u in disease.model.units.items() if u}

@@ -60,7 +60,7 @@ def sbml_text(disease: Disease, with_values: bool, doses: Sequence[StateDose]) -
         M092 for a dose into no state, U003 for doses without values.
     """
     if with_values:
-        return write_sbml(disease.model, _values(disease), doses)
+        return write_sbml(disease.model, _values(disease), doses, load_units(library_root()))
     _refuse_doses(doses)
     return disease.loaded.sbml
 

@@ -6,6 +6,7 @@ The text is written here and not by libSBML, which rounds every number to 15 dig
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
@@ -149,8 +150,19 @@ def _check(model: OdeModel, values: Mapping[str, float], doses: Sequence[tuple[f
     problems.raise_if_any()
 
 
-def write_sbml(model: OdeModel, values: Mapping[str, float],
-               doses: Sequence[tuple[float, str, float]] = ()) -> str:
+def _unit_definitions(parent: Xml.Element, model: OdeModel, definitions: Mapping[str, str]) -> None:
+    """Write the units that the model uses; as in Antimony a number belongs to the base unit after it, power and all."""
+    for name in sorted({"day", *model.units.values()} & definitions.keys()):
+        units = Xml.SubElement(Xml.SubElement(parent, "unitDefinition", {"id": name}), "listOfUnits")
+        over, _, under = definitions[name].partition(" / ")
+        for part, sign in ((over, 1), (under, -1)):
+            for number, kind, power in re.findall(r"(?:(\d\S*) )?([a-z]+)(?:\^(\d+))?", part):
+                Xml.SubElement(units, "unit", {"kind": kind, "exponent": str(sign * int(power or 1)), "scale": "0",
+                                               "multiplier": repr(float(number or 1))})
+
+
+def write_sbml(model: OdeModel, values: Mapping[str, float], doses: Sequence[tuple[float, str, float]] = (),
+               units: Mapping[str, str] | None = None) -> str:
     """Return the model as SBML Level 3 Version 2.
 
     States are parameters with rate rules, assignments are assignment rules, and a dose is an event at its
@@ -163,6 +175,8 @@ def write_sbml(model: OdeModel, values: Mapping[str, float],
         A finite value for every name in ``model.parameters``.
     doses : sequence of (float, str, float)
         Day, state, and what is added to it.
+    units : mapping of str to str, optional
+        The vocabulary's unit definitions; with them everything that has a unit says it.
 
     Returns
     -------
@@ -176,14 +190,17 @@ def write_sbml(model: OdeModel, values: Mapping[str, float],
     """
     _check(model, values, doses)
     root = Xml.Element("sbml", {"xmlns": _CORE, "level": "3", "version": "2"})
-    top = Xml.SubElement(root, "model", {"id": model.name})
+    top = Xml.SubElement(root, "model", {"id": model.name} | ({"timeUnits": "day"} if units else {}))
+    if units:
+        _unit_definitions(Xml.SubElement(top, "listOfUnitDefinitions"), model, units)
+    unit = {name: {"units": u} for name, u in model.units.items() if u in (units or {})}
     parameters, starts, rules, events = (Xml.SubElement(top, f"listOf{kind}") for kind in (
         "Parameters", "InitialAssignments", "Rules", "Events"))
     for name in model.parameters:
         value = repr(float(values[name]))
-        Xml.SubElement(parameters, "parameter", {"id": name, "value": value, "constant": "true"})
+        Xml.SubElement(parameters, "parameter", {"id": name, "value": value, "constant": "true"} | unit.get(name, {}))
     for name in model.outputs:
-        Xml.SubElement(parameters, "parameter", {"id": name, "constant": "false"})
+        Xml.SubElement(parameters, "parameter", {"id": name, "constant": "false"} | unit.get(name, {}))
     for name, start, rate in zip(model.states, model.initial, model.rhs, strict=True):
         _with_math(starts, "initialAssignment", start, {"symbol": name})
         _with_math(rules, "rateRule", rate, {"variable": name})
