@@ -9,13 +9,15 @@ from stroma.calibration.prediction import Forecast
 from stroma.report.json_output import forecast_json, forecast_object
 
 KEYS = {"record", "disease", "simulated", "outcomes", "probability_of_success", "probability_of_success_missing",
-        "scenarios", "difference_unit", "published_results",
+        "scenarios", "difference_unit", "published_results", "notes", "doubts",
         "probability_true_difference_at_least_10_points", "priors", "posterior", "run_folder"}
 
 
 def test_keys_are_exactly_as_documented(small_forecast: Forecast) -> None:
     said = json.loads(forecast_json(small_forecast, "runs/x"))
     assert set(said) == KEYS
+    design = small_forecast.designs[0]
+    assert said["notes"] == list(design.notes) and said["doubts"] == list(design.doubts)
     assert said["simulated"] is True and said["run_folder"] == "runs/x" and said["record"] == "NCT01539902"
     assert set(said["posterior"]) == {"hash", "background_fitted_before", "msc_fitted_before", "fitted_before",
                                       "target_ids"}

@@ -50,6 +50,8 @@ def forecast_object(found: Forecast, run_folder: str, detail: Detail | None = No
         "difference_unit": difference_unit(found),
         "priors": {p.prior: _prior(p) for p in found.priors},
         "scenarios": [_scenario(s) for s in found.scenarios],
+        "notes": list(found.designs[0].notes),
+        "doubts": list(found.designs[0].doubts),
         "published_results": [_published(r) for r in found.reports],
         "posterior": {
             "hash": found.posterior.content_hash,
