@@ -24,7 +24,7 @@ from stroma.population.priors import to_scale
 from stroma.trial.rules import load_rules
 from stroma.validation.outcomes import without_cells
 
-SIZES = Settings(draws=500, subjects=48, seed=3)
+SIZES = Settings(draws=2000, subjects=48, seed=3)
 AMPLITUDE = {"none": 0.01, "moderate": 4.0, "large": 18.0}
 TRIALS, PATIENTS = 4, 80.0
 

@@ -16,6 +16,7 @@ from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
+from stroma.errors import fail
 from stroma.library import library_root
 from stroma.population.priors import sample_prior
 from stroma.streams import generator
@@ -24,16 +25,18 @@ from stroma.trial.rules import ResponseRule, load_rules
 # Batches of draws, until so many background draws count.
 ENOUGH_EFFECTIVE_CELLS = 200.0
 BATCHES = 12
-# Before that the emulator would repeat the noise of the draws that it smooths.
-DRAWS_A_TERM = 4
+# With fewer an emulator follows the noise of the draws that it is fitted to.
+DRAWS_A_TERM = 10
+MORE = "more --draws"
 
 
 def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: Settings, backend: Backend,
               kept: Checkpoints, progress: Progress | None) -> tuple[Round, dict[str, NDArray[np.float64]]]:
     """Weigh draws of the background posterior with prior draws of the MSC parameters, until enough count.
 
-    Predictions are smoothed by an emulator of all draws so far, with third-order terms of the amplitude, whose prior
-    is wide. Unsmoothed, the noise of a draw's few patients decides which draws count (docs/methods.md).
+    Predictions are smoothed: those of a batch by an emulator of all other batches, with third- and fourth-order terms
+    of the amplitude, whose prior is wide. Unsmoothed, or smoothed by an emulator that has seen them, the noise of a
+    draw's few patients helps to decide which draws count (docs/methods.md).
 
     Returns
     -------
@@ -45,14 +48,21 @@ def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: S
     Raises
     ------
     StromaError
-        C030 when fewer than 100 effective background draws count.
+        C030 when fewer than 100 effective background draws count, or when all batches together are too few for an
+        emulator.
     """
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     own = [n for n in disease.uncertain if n not in first.draws.names]
     names = (*first.draws.names, *own)
     cubic = names.index(disease.amplitude)
     likelihood = Likelihood(disease, targets)
+    enough = DRAWS_A_TERM * n_terms(len(names), cubic) if targets else 0
+    if enough > BATCHES * settings.draws:
+        raise fail("C030", f"the emulator of the MSC stage needs {enough:,} draws, {BATCHES} batches of "
+                           f"{settings.draws:,} are fewer", hint=MORE, exit_code=3)
     picks, parts, simulated = [], [], []
+    found: Round | None = None
+    log_bias: dict[str, NDArray[np.float64]] = {}
     for batch in range(BATCHES):
         rng = generator(settings.seed, "background draws for cells" + (f"/{batch}" if batch else ""))
         position = (np.arange(settings.draws) + rng.random()) / settings.draws
@@ -61,20 +71,32 @@ def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: S
         parts.append(np.concatenate([first.draws.scaled[picks[-1]], prior], axis=1))
         make = partial(_simulated, disease, targets, rules, Draws(names, parts[-1]), settings, backend, progress)
         simulated.append(kept.arrays(f"cells_{batch}", make)["predicted"])
-        if (batch + 1) * settings.draws < DRAWS_A_TERM * n_terms(len(names), cubic) and batch + 1 < BATCHES:
+        if (batch + 1) * settings.draws < enough:
             continue
         pick, raw, draws = np.concatenate(picks), np.concatenate(simulated), Draws(names, np.concatenate(parts))
-        emulator = fit_emulator(draws.scaled, raw, cubic=cubic)
-        smooth = emulator.predict(draws.scaled)
+        smooth = _smoothed(parts, simulated, cubic) if targets else raw
         log_bias = {"current": _log_likelihood(disease, rules, targets, draws, smooth, open_label=True),
                     "enthusiastic": _log_likelihood(disease, rules, targets, draws, smooth, open_label=False)}
         weight, _ = importance_weights(log_bias["current"], np.zeros(draws.n))
-        found = Round(draws, smooth, pick, weight, distinct_size(weight, pick), emulator.residual_sd,
+        found = Round(draws, smooth, pick, weight, distinct_size(weight, pick), (raw - smooth).std(axis=0),
                       smoothing_error(likelihood, weight, raw, smooth))
         if found.effective >= ENOUGH_EFFECTIVE_CELLS:
             break
-    require_effective("MSC", found.effective, "more --draws")
+    assert found is not None
+    require_effective("MSC", found.effective, MORE)
     return found, log_bias
+
+
+def _smoothed(parts: Sequence[NDArray[np.float64]], simulated: Sequence[NDArray[np.float64]],
+              cubic: int) -> NDArray[np.float64]:
+    """Return the predictions of every batch by an emulator that has not seen it, all batches together."""
+    out = []
+    for batch, scaled in enumerate(parts):
+        others = [i for i in range(len(parts)) if i != batch]
+        emulator = fit_emulator(np.concatenate([parts[i] for i in others]),
+                                np.concatenate([simulated[i] for i in others]), cubic=cubic)
+        out.append(emulator.predict(scaled))
+    return np.concatenate(out)
 
 
 def _simulated(disease: Disease, targets: list[Target], rules: Mapping[str, ResponseRule], draws: Draws,

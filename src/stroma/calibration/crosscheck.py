@@ -20,19 +20,23 @@ from stroma.calibration.baselines import random_effects
 from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.fit import Calibration
 from stroma.calibration.likelihood import Likelihood
-from stroma.calibration.predictive import Sample, posterior_draws, predictive_sample, without_noise
+from stroma.calibration.predictive import (
+    Sample,
+    posterior_draws,
+    predictive_sample,
+    simulate_halves,
+    without_noise,
+)
 from stroma.calibration.rounds import Checkpoints, Settings, Simulated
 from stroma.calibration.sampler import Emulated, explore
 from stroma.calibration.scores import LEVEL, central_interval, contains, interval_score
-from stroma.calibration.simulate import Draws, Progress, simulate_targets
+from stroma.calibration.simulate import Draws, Progress
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
-from stroma.library import library_root
 from stroma.population.priors import log_prior
 from stroma.population.subjects import effective_size
 from stroma.streams import generator
-from stroma.trial.rules import load_rules
 
 FILE = "background_check.csv"
 MIN_DRAWS = 50.0
@@ -104,9 +108,8 @@ def leave_one_trial_out(disease: Disease, found: Calibration, settings: Settings
         weight = np.exp(log_weight - log_weight.max())
         draws, predicted = whole.draws, whole.predicted[:, [i for i, _ in own]]
         if effective_size(weight) < MIN_DRAWS:
-            left = [t for _, t in own]
-            draws, predicted = _explored(disease, found.simulated, trial, left, settings, backend, work, progress)
-            predicted = without_noise(disease, left, predicted, settings.subjects)
+            draws, predicted = _explored(disease, found.simulated, trial, [t for _, t in own], settings, backend, work,
+                                         progress)
             weight = np.ones(draws.n)
         for k, (_, t) in enumerate(own):
             others = [o for _, o in arms if o.trial != trial and o.kind == t.kind]
@@ -153,16 +156,15 @@ def _explored(disease: Disease, whole: Simulated, trial: str, own: Sequence[Targ
         best = best[np.argsort(-density(best))][:4 * best.shape[1]]
         chain = explore(density, best, CHAIN_STEPS, settings.seed)
         scaled = chain[generator(settings.seed, f"without {trial}").choice(chain.shape[0], WITHOUT_DRAWS)]
-        return {"scaled": scaled, "predicted": simulate_targets(
-            disease, own, load_rules(library_root() / "evidence" / "response_rules.csv"), Draws(names, scaled),
-            settings.subjects, settings.seed, backend, report)}
+        return {"scaled": scaled, **simulate_halves(disease, own, Draws(names, scaled), settings.subjects,
+                                                    settings.seed, backend, report)}
 
     def report(_: str, done: int, total: int) -> None:
         if progress:
             progress(f"without {trial}", done, total)
 
-    found = kept.arrays("left_out", explored)
-    return Draws(names, found["scaled"]), found["predicted"]
+    found = kept.arrays("left_out_halves", explored)
+    return Draws(names, found["scaled"]), without_noise(own, found)
 
 
 def _near(whole: Simulated, rest: Sequence[Target], settings: Settings) -> Emulated:
@@ -175,9 +177,7 @@ def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], 
                progress: Progress | None = None) -> list[CheckedArm]:
     """Predict control arms published after the fit, without fitting anything again."""
     draws = posterior_draws(found.posterior, "none", LATE_DRAWS, seed)
-    rules = load_rules(library_root() / "evidence" / "response_rules.csv")
-    predicted = simulate_targets(disease, targets, rules, draws, LATE_SUBJECTS, seed, backend, progress)
-    predicted = without_noise(disease, targets, predicted, LATE_SUBJECTS)
+    predicted = without_noise(targets, simulate_halves(disease, targets, draws, LATE_SUBJECTS, seed, backend, progress))
     spread = _spread(draws)
     flat = np.full(draws.n, 1.0 / draws.n)
     return [_check(disease, "later", t, predicted[:, i], spread, flat, None, seed) for i, t in enumerate(targets)]

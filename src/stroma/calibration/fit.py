@@ -71,20 +71,32 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
     listed = targets or load_targets(disease)
     background, cells = fit_side(disease, listed, origin)
     require_fit_side([*background, *cells], origin)
-    begun = settings.key() if start is None else f"{settings.key()}/from {start.key}"
+    begun = beginning(settings, start.key if start else "")
     kept = Checkpoints(work, fit_key(disease, background, begun, "background"))
     near = start.of(background) if start else None
     first, drawn = fit_background(disease, background, settings, backend, kept, progress, origin, near)
     simulated = Simulated(tuple(background), drawn, kept.folder.name)
-    kept = Checkpoints(work, fit_key(disease, [*background, *cells], begun, "fit"))
+    kept = Checkpoints(work, whole_key(disease, background, cells, begun))
     second, log_bias = fit_cells(disease, cells, first, settings, backend, kept, progress)
-    posterior = _posterior(disease, first, second, log_bias, background, cells, listed, settings, origin)
+    posterior = _posterior(disease, first, second, log_bias, background, cells, listed, settings, origin,
+                           kept.folder.name)
     return Calibration(posterior, simulated, first, tuple(background), second, tuple(cells))
+
+
+def beginning(settings: Settings, start: str) -> str:
+    """Return what a fit begins with, as its keys name it: its sizes, and the key of what was simulated before."""
+    return f"{settings.key()}/from {start}" if start else settings.key()
+
+
+def whole_key(disease: Disease, background: Sequence[Target], cells: Sequence[Target], begun: str) -> str:
+    """Return the key of both stages of a fit; the series of one family count together, so families are part of it."""
+    families = sorted({(t.trial, t.family) for t in cells})
+    return fit_key(disease, [*background, *cells], f"{begun}/{families}", "fit")
 
 
 def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[str, NDArray[np.float64]],
                background: Sequence[Target], cells: Sequence[Target], listed: TargetList, settings: Settings,
-               origin: Origin) -> Posterior:
+               origin: Origin, key: str) -> Posterior:
     amplitude = second.draws.scaled[:, second.draws.names.index(disease.amplitude)]
     sceptical = log_bias["current"] + _sceptical_ratio(disease, amplitude)
     logs = {"none": np.zeros(second.draws.n), "sceptical": sceptical, **log_bias}
@@ -93,7 +105,7 @@ def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[
     manifest = {
         "disease": disease.disease_id, "stroma": __version__, "model_hash": disease.model.content_hash,
         "data_hash": data_hash(disease), "code_hash": code_hash(),
-        "settings": settings.key(), "simulated": True,
+        "settings": settings.key(), "fit_key": key, "simulated": True,
         "target_ids": [t.target_id for t in targets],
         "origin": {"label": origin.label, "before": origin.before, "without": sorted(origin.without)},
         "background_fitted_before": _cut_off(background), "msc_fitted_before": _cut_off(cells),

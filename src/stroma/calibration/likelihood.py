@@ -7,7 +7,6 @@ on the scale of the statistic: logit of a share, mean change, log ratio.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,13 +107,6 @@ class Likelihood:
         """Return the sampling variance of every arm's statistic at its prediction, shape of ``predicted``."""
         share = (expit(np.clip(predicted, -6.0, 6.0)) * self._n + 0.5) / (self._n + 1.0)
         return np.where(self._share, 1.0 / (self._n * share * (1.0 - share)), self._variance)
-
-    def of_patients(self, count: int) -> Likelihood:
-        """Return the likelihood had every arm so many patients, each as variable as those of the arm itself."""
-        other = copy(self)
-        other._variance = self._variance * self._n / count
-        other._n = np.full_like(self._n, count)
-        return other
 
     def by_trial(self, predicted: NDArray[np.float64], spread: NDArray[np.float64],
                  shift: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

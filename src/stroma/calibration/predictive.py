@@ -6,21 +6,26 @@ background, every validation and every baseline go through it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from stroma.calibration.likelihood import SHARES, Likelihood, effect_scale
+from stroma.calibration.likelihood import SHARES, effect_scale
 from stroma.calibration.posterior import Posterior
-from stroma.calibration.simulate import Draws
+from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
+from stroma.engine.ensemble import Backend
+from stroma.library import library_root
 from stroma.streams import generator
+from stroma.trial.rules import load_rules
 
 SAMPLES = 20_000
+# Added to the seed for the second half of a draw's patients.
+OTHER_PATIENTS = 1_000_003
 PERCENT, RATIO, CHANGE = "%", "ratio to baseline", "change"
 
 
@@ -74,29 +79,42 @@ def predictive_sample(disease: Disease, target: Target, predicted: NDArray[np.fl
     return published_scale(target, latent if shift is None else latent + shift[draw], rng)
 
 
-def without_noise(disease: Disease, targets: Sequence[Target], predicted: NDArray[np.float64],
-                  subjects: int) -> NDArray[np.float64]:
+def simulate_halves(disease: Disease, targets: Sequence[Target], draws: Draws, subjects: int, seed: int,
+                    backend: Backend, progress: Progress | None = None) -> dict[str, NDArray[np.float64]]:
+    """Simulate the targets' statistics under every draw twice, each time with half as many other patients.
+
+    Returns
+    -------
+    dict
+        ``first`` and ``second``, shape (n_draw, n_target); :func:`without_noise` makes one of them.
+    """
+    rules = load_rules(library_root() / "evidence" / "response_rules.csv")
+    return {half: simulate_targets(disease, targets, rules, draws, subjects // 2, seed + shift, backend, progress)
+            for half, shift in (("first", 0), ("second", OTHER_PATIENTS))}
+
+
+def without_noise(targets: Sequence[Target], halves: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Take the noise of a draw's few simulated patients out of the spread between draws.
 
-    A draw's statistic over ``subjects`` patients varies between draws by more than the parameters make it vary. Each
-    column is drawn towards its mean until its variance is what remains without the sampling variance of ``subjects``
-    patients; that of the published arm's own patients is added later, once.
+    A statistic over some hundred patients varies between draws by more than the parameters make it vary. By how much
+    is seen from how two halves of the patients differ; each column is drawn towards its mean until that variance is
+    gone. The sampling error of the published arm's own patients is added later, once.
 
     Parameters
     ----------
-    predicted : ndarray, shape (n_draw, n_target)
+    halves : mapping of str to ndarray, shape (n_draw, n_target)
+        From :func:`simulate_halves`.
 
     Returns
     -------
     ndarray, shape (n_draw, n_target)
     """
-    if not targets:
-        return predicted
-    simulated = np.array([t.kind != "hazard" for t in targets])  # a hazard is a formula, not a count of patients
-    noise = simulated * Likelihood(disease, targets).of_patients(subjects).sampling_variance(predicted).mean(axis=0)
-    mean, variance = predicted.mean(axis=0), predicted.var(axis=0)
-    kept = np.sqrt(np.clip(1.0 - noise / np.maximum(variance, 1e-300), 0.0, 1.0))
-    return mean + (predicted - mean) * kept
+    first, second = halves["first"], halves["second"]
+    is_share = np.array([t.kind in SHARES for t in targets], bool)
+    both = np.where(is_share, logit(0.5 * (expit(first) + expit(second))), 0.5 * (first + second))
+    noise, mean = 0.25 * (first - second).var(axis=0), both.mean(axis=0)
+    kept = np.sqrt(np.clip(1.0 - noise / np.maximum(both.var(axis=0), 1e-300), 0.0, 1.0))
+    return mean + (both - mean) * kept
 
 
 def published_scale(target: Target, latent: NDArray[np.float64], rng: np.random.Generator) -> Sample:

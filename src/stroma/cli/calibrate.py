@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from stroma.calibration.targets import TargetList
     from stroma.disease import Disease
     from stroma.engine.ensemble import Backend
+
+
+KEPT_DRAWS = 4000
+"""Most draws that a library's posterior holds."""
 
 
 def calibrate(
@@ -46,7 +51,7 @@ def calibrate(
     from stroma.calibration.crosscheck import fitted_arms, later_arms, leave_one_trial_out, save_checks
     from stroma.calibration.fit import calibrate as fit
     from stroma.calibration.origin import RETROSPECTIVE
-    from stroma.calibration.posterior import save_posterior
+    from stroma.calibration.posterior import compact, save_posterior
     from stroma.calibration.rounds import Settings
     from stroma.calibration.targets import load_targets
     from stroma.disease import load_disease
@@ -66,6 +71,7 @@ def calibrate(
     _require_numbers(loaded, listed, RETROSPECTIVE)
     with progress_bar(f"calibrate {disease}") as report:
         found = fit(loaded, engine, settings, work, report)
+        found = replace(found, posterior=compact(found.posterior, seed, KEPT_DRAWS))
         left_out = leave_one_trial_out(loaded, found, settings, engine, work, report)
         later = later_arms(loaded, found, listed.of("validate_background"), engine, seed, report)
     path = save_posterior(found.posterior, loaded.folder)

@@ -14,10 +14,16 @@ from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.likelihood import cells_spread, open_label_shift
 from stroma.calibration.origin import has_cells
 from stroma.calibration.posterior import Posterior, load_posterior, origin_file
-from stroma.calibration.predictive import Sample, posterior_draws, predictive_sample, without_noise
+from stroma.calibration.predictive import (
+    Sample,
+    posterior_draws,
+    predictive_sample,
+    simulate_halves,
+    without_noise,
+)
 from stroma.calibration.rounds import Checkpoints
 from stroma.calibration.scores import LEVEL, central_interval, contains, crps, interval_score, pit
-from stroma.calibration.simulate import Draws, Progress, simulate_targets
+from stroma.calibration.simulate import Draws, Progress
 from stroma.calibration.targets import Excluded, Target, TargetList
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
@@ -140,9 +146,8 @@ def _carry_out_task(disease: Disease, listed: TargetList, task: Task, posterior:
     kept = Checkpoints(work, fit_key(disease, task.targets, settings, "simulate"))
 
     def predict(name: str, of: Disease, targets: Sequence[Target], draws: Draws) -> NDArray[np.float64]:
-        raw = kept.arrays(name, lambda: {"predicted": simulate_targets(
-            of, targets, rules, draws, SUBJECTS, seed, backend)})["predicted"]
-        return without_noise(disease, targets, raw, SUBJECTS)
+        return without_noise(targets, kept.arrays(f"{name}, halves", lambda: simulate_halves(
+            of, targets, draws, SUBJECTS, seed, backend)))
 
     treated = [t for t in task.targets if has_cells(disease, t)]
     control = [t for t in task.targets if not has_cells(disease, t)]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stroma.calibration.background import fit_background
-from stroma.calibration.fingerprint import code_hash, data_hash, fit_key
-from stroma.calibration.fit import calibrate
+from stroma.calibration.fingerprint import fit_key
+from stroma.calibration.fit import beginning, calibrate, whole_key
 from stroma.calibration.origin import EVERYTHING, Origin, fit_side
 from stroma.calibration.posterior import Posterior, compact, load_posterior, origin_file, save_posterior
 from stroma.calibration.rounds import Checkpoints, Settings, Simulated
@@ -100,6 +100,7 @@ def _valid(disease: Disease, listed: TargetList, origin: Origin, file: str) -> b
         manifest = load_posterior(disease, file).manifest
     except StromaError:
         return False
-    background, cells = fit_side(disease, listed, origin)
-    return (manifest["data_hash"], manifest["code_hash"], manifest["settings"], manifest["target_ids"]) == (
-        data_hash(disease), code_hash(), SETTINGS.key(), [t.target_id for t in (*background, *cells)])
+    everything, _ = fit_side(disease, listed, EVERYTHING)
+    start = "" if origin == EVERYTHING else fit_key(disease, everything, SETTINGS.key(), "background")
+    return manifest.get("fit_key") == whole_key(disease, *fit_side(disease, listed, origin),
+                                                beginning(SETTINGS, start))
