@@ -71,7 +71,7 @@ def fit_cells(disease: Disease, targets: list[Target], first: Round, settings: S
         parts.append(np.concatenate([first.draws.scaled[picks[-1]], prior], axis=1))
         make = partial(_simulated, disease, targets, rules, Draws(names, parts[-1]), settings, backend, progress)
         simulated.append(kept.arrays(f"cells_{batch}", make)["predicted"])
-        if (batch + 1) * settings.draws < enough:
+        if targets and (batch == 0 or (batch + 1) * settings.draws < enough):
             continue
         pick, raw, draws = np.concatenate(picks), np.concatenate(simulated), Draws(names, np.concatenate(parts))
         smooth = _smoothed(parts, simulated, cubic) if targets else raw
@@ -100,13 +100,13 @@ def _smoothed(parts: Sequence[NDArray[np.float64]], simulated: Sequence[NDArray[
 
 
 def _simulated(disease: Disease, targets: list[Target], rules: Mapping[str, ResponseRule], draws: Draws,
-                     settings: Settings, backend: Backend, progress: Progress | None) -> dict[str, NDArray]:
+               settings: Settings, backend: Backend, progress: Progress | None) -> dict[str, NDArray]:
     return {"predicted": simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed, backend,
-                                          staged(progress, "MSC series"))}
+                                          staged(progress, "arms with cells"))}
 
 
 def _log_likelihood(disease: Disease, rules: Mapping[str, ResponseRule], targets: list[Target], draws: Draws,
-                          predicted: NDArray[np.float64], open_label: bool) -> NDArray[np.float64]:
+                    predicted: NDArray[np.float64], open_label: bool) -> NDArray[np.float64]:
     """Return the log likelihood of the arms with cells; the series of one family count as much as ``independent``."""
     values = draws.natural(disease)
     total = np.zeros(draws.n)
