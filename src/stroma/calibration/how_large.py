@@ -48,8 +48,7 @@ class SizeForecast:
     arms : tuple of int
         Patients of each arm, in the design's order.
     success, wrong_sign : Estimate
-        Under the current prior: the trial wins; it points against the cells and they truly help, by more than one
-        simulated patient.
+        Under the current prior: the trial wins; it points against the cells, which do no harm.
     width : Estimate
         Mean width of the 95 % interval of the difference: in percentage points, or the measure's unit.
     type_one : Estimate

@@ -99,8 +99,8 @@ class PriorForecast:
     at_least_10 : float or None
         Probability that the true difference is at least 10 points; None for a mean change.
     favours, wrong_sign : float
-        Probability that the true difference is in favour of the cells; that it is and the trial's own is against
-        them, both together.
+        Probability that the true difference is in favour of the cells, by at least one simulated patient; that it is
+        not against them and the trial's own is, both together.
     width : float
         Mean width of the trial's own 95 % interval of the difference, in its unit.
     draws : float

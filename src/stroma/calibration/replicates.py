@@ -41,6 +41,8 @@ class Replicates:
         Sign of a difference in favour of the cells.
     share : bool
         Whether shares are compared.
+    idle : bool
+        Whether the cells do nothing, by the prior.
     """
 
     draw: NDArray[np.int64]
@@ -51,11 +53,15 @@ class Replicates:
     usable: NDArray[np.float64]
     improves: int
     share: bool
+    idle: bool
 
     @property
     def wrong_sign(self) -> NDArray[np.bool_]:
-        """Return which trials point against the cells where the truth is in their favour, shape (n_trial,)."""
-        return (self.improves * self.own < 0) & (self.improves * self.truth[self.draw] > 0)
+        """Return which trials point against cells that do something, and no harm, shape (n_trial,).
+
+        By assumption no prior lets cells harm, so that a true difference of zero is one below a simulated patient.
+        """
+        return (self.improves * self.own < 0) & (self.improves * self.truth[self.draw] >= 0) & (not self.idle)
 
     @property
     def favours(self) -> NDArray[np.bool_]:
@@ -101,7 +107,8 @@ def replicate_shares(prior: str, design: TrialDesign, pool: PotentialOutcomes, r
     truth = 100.0 * true_difference(pool, primary.rule_id, given, control, visit, failure)
     usable = weight * pool.eligible.any(axis=1)
     return Replicates(trials.draw, fisher_one_sided(a, n_a, b, n_b) < ALPHA, 100.0 * (a / n_a - b / n_b),
-                      100.0 * (high - low), truth, usable / usable.sum(), 1, True)
+                      100.0 * (high - low), truth, usable / usable.sum(), 1, True,
+                      given == control)
 
 
 def replicate_change(prior: str, design: TrialDesign, pool: PotentialOutcomes, improves: int, scale: float,
@@ -144,7 +151,7 @@ def replicate_change(prior: str, design: TrialDesign, pool: PotentialOutcomes, i
                  - true_change(pool, primary.quantity, control, visit))
     usable = weight * pool.eligible.any(axis=1)
     return Replicates(trials.draw, found.p_above(improves) < ALPHA, found.estimate, found.width, truth,
-                      usable / usable.sum(), improves, False)
+                      usable / usable.sum(), improves, False, given != cells)
 
 
 def summarise_prior(prior: str, found: Replicates, weight: NDArray[np.float64],

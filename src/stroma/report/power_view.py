@@ -75,10 +75,8 @@ def power_view(found: PowerForecast) -> Group:
                      f"{_cell(s.width, 1, digits):>15}  {_cell(s.wrong_sign, 100):>13}  {_cell(s.type_one, 100):>11}\n",
                      style="not bold")
     meaning = Text(f"± 2 Monte Carlo errors. Arms: {ratio}. Success and wrong sign under the current prior of the "
-                   "cells' effect; wrong sign: the trial points against the cells and they truly help, where an effect "
-                   f"below one patient in {found.settings.subjects} simulated counts as none; width of "
-                   "the 95 % interval of the difference; type I: the trial wins though the "
-                   "cells do nothing.")
+                   "cells' effect; wrong sign: the trial points against the cells, which by assumption do no harm; "
+                   "width of the 95 % interval of the difference; type I: the trial wins though the cells do nothing.")
     opened = [s for s in found.sizes if s.open_win]
     told = [Text("The patients know their arm. With the bias of open studies, cells that do nothing win in "
                  + ", ".join(f"{100 * s.open_win.value:.1f} % (n {s.n})" for s in opened if s.open_win) + ".\n")]
