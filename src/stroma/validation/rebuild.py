@@ -62,7 +62,7 @@ def fit_origin(disease: Disease, listed: TargetList, origin: Origin, settings: S
 
 def rebuild(disease: Disease, backend: Backend, work: Path, progress: Progress | None = None,
             told: Callable[[Rebuilt, int, int], None] | None = None) -> list[Rebuilt]:
-    """Make the posterior of everything and of each rolling origin; those still valid stay.
+    """Make the posterior of everything and of each rolling origin; those still valid stay, one that fails is gone.
 
     Parameters
     ----------
@@ -87,6 +87,7 @@ def rebuild(disease: Disease, backend: Backend, work: Path, progress: Progress |
             except StromaError as error:
                 if error.diagnostics[0].code != "C030":
                     raise
+                (disease.folder / file).unlink(missing_ok=True)  # an old one would be forecast with
                 said = Rebuilt(origin.label, False, error.diagnostics[0].message, time.monotonic() - began)
         found.append(said)
         if told:
