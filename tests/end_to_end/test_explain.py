@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 
 
 def test_in_the_terminal() -> None:
-    shown = output("explain", "wang2013sle", *SMALL)
+    shown = output("explain", "gu2014", *SMALL)
     assert "knowing the treatment" in shown and "cells together" in shown and "Not taken apart" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
