@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -309,10 +309,10 @@ def _check_links(parameters: Mapping[str, Parameter], baselines: tuple[Row, ...]
     """Every name that one table takes from another exists there."""
     covariates = {r.text("covariate") for r in baselines}
 
-    def need(row: Row, name: str, known: object, kind: str) -> None:
-        if name and name not in known:  # type: ignore[operator]
+    def need(row: Row, name: str, known: Collection[str], kind: str) -> None:
+        if name and name not in known:
             problems.add("D004", f"unknown {kind} `{name}`", file=row.file, line=row.line,
-                         hint=nearest(name, known))  # type: ignore[arg-type]
+                         hint=nearest(name, known))
 
     for row in baselines:
         need(row, row.text("parameter_id"), parameters, "parameter")

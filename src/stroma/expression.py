@@ -278,10 +278,10 @@ class _Checker:
             self.report("E304", node, f"`{shown}` is a condition where a number is needed")
 
     def _constant(self, node: ast.Constant) -> str:
-        if type(node.value) not in (int, float):
+        if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             return self.report("E302", node, f"`{self.shown(node)}` is not a number")
         try:
-            node.value = float(node.value)  # type: ignore[arg-type]
+            node.value = float(node.value)
         except OverflowError:
             return self.report("E302", node, "this number is too large")
         return "number"

@@ -91,11 +91,11 @@ def test_floor_never_narrows() -> None:
 
 
 def test_reml_and_ml_maximise_their_likelihood() -> None:
-    y, v, X = np.array([EFFECT]), np.array([VARIANCE]), np.ones((6, 1))
+    y, v, design = np.array([EFFECT]), np.array([VARIANCE]), np.ones((6, 1))
     for method, restricted in (("reml", True), ("ml", False)):
-        found = TAU2_METHODS[method](y, v, X)
-        best = weighted_fit(y, v, found, X).log_likelihood(restricted)[0]
-        around = [weighted_fit(y, v, np.array([t]), X).log_likelihood(restricted)[0]
+        found = TAU2_METHODS[method](y, v, design)
+        best = weighted_fit(y, v, found, design).log_likelihood(restricted)[0]
+        around = [weighted_fit(y, v, np.array([t]), design).log_likelihood(restricted)[0]
                   for t in np.linspace(0, 5, 501)]
         assert best >= max(around)
         assert best - max(around) < 1e-3
@@ -103,8 +103,8 @@ def test_reml_and_ml_maximise_their_likelihood() -> None:
 
 def test_estimators_work_on_many_data_sets_at_once() -> None:
     rng = np.random.default_rng(3)
-    y, v, X = rng.normal(size=(7, 9)), rng.uniform(0.1, 2.0, size=(7, 9)), np.ones((9, 1))
+    y, v, design = rng.normal(size=(7, 9)), rng.uniform(0.1, 2.0, size=(7, 9)), np.ones((9, 1))
     for method in TAU2_METHODS.values():
-        together = method(y, v, X)
-        apart = [method(y[i:i + 1], v[i:i + 1], X)[0] for i in range(7)]
+        together = method(y, v, design)
+        apart = [method(y[i:i + 1], v[i:i + 1], design)[0] for i in range(7)]
         np.testing.assert_allclose(together, apart, rtol=1e-9, atol=1e-12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stroma.calibration.fit import SCEPTICAL_MEDIAN
+from stroma.calibration.cell_weights import SCEPTICAL_MEDIAN
 from stroma.calibration.posterior import PRIORS, Posterior
 from stroma.disease import Disease, load_disease
 from stroma.population.priors import sample_prior

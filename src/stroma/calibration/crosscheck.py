@@ -164,7 +164,7 @@ def _explored(disease: Disease, whole: Simulated, trial: str, own: Sequence[Targ
             progress(f"without {trial}", done, total)
 
     found = kept.arrays("left_out_halves", explored)
-    return Draws(names, found["scaled"]), without_noise(own, found)
+    return Draws(names, found["scaled"]), without_noise(found)
 
 
 def _near(whole: Simulated, rest: Sequence[Target], settings: Settings) -> Emulated:
@@ -177,7 +177,7 @@ def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], 
                progress: Progress | None = None) -> list[CheckedArm]:
     """Predict control arms published after the fit, without fitting anything again."""
     draws = posterior_draws(found.posterior, "none", LATE_DRAWS, seed)
-    predicted = without_noise(targets, simulate_halves(disease, targets, draws, LATE_SUBJECTS, seed, backend, progress))
+    predicted = without_noise(simulate_halves(disease, targets, draws, LATE_SUBJECTS, seed, backend, progress))
     spread = _spread(draws)
     flat = np.full(draws.n, 1.0 / draws.n)
     return [_check(disease, "later", t, predicted[:, i], spread, flat, None, seed) for i, t in enumerate(targets)]

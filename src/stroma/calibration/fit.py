@@ -17,15 +17,10 @@ from stroma.calibration.fingerprint import code_hash, data_hash, fit_key
 from stroma.calibration.origin import RETROSPECTIVE, Origin, fit_side, require_fit_side
 from stroma.calibration.posterior import PRIORS, Posterior, distinct_size
 from stroma.calibration.rounds import Checkpoints, Round, Settings, Simulated
-from stroma.calibration.sampler import importance_weights
 from stroma.calibration.simulate import Progress
 from stroma.calibration.targets import Target, TargetList, load_targets
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
-from stroma.population.priors import centre, limits
-
-SCEPTICAL_MEDIAN = 0.2
-SCEPTICAL_SPREAD = 0.8
 
 
 @dataclass(frozen=True)
@@ -77,8 +72,8 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
     first, drawn = fit_background(disease, background, settings, backend, kept, progress, origin, near)
     simulated = Simulated(tuple(background), drawn, kept.folder.name)
     kept = Checkpoints(work, whole_key(disease, background, cells, begun))
-    second, log_bias = fit_cells(disease, cells, first, settings, backend, kept, progress)
-    posterior = _posterior(disease, first, second, log_bias, background, cells, listed, settings, origin,
+    second, weights = fit_cells(disease, cells, first, settings, backend, kept, progress)
+    posterior = _posterior(disease, first, second, weights, background, cells, listed, settings, origin,
                            kept.folder.name)
     return Calibration(posterior, simulated, first, tuple(background), second, tuple(cells))
 
@@ -94,13 +89,9 @@ def whole_key(disease: Disease, background: Sequence[Target], cells: Sequence[Ta
     return fit_key(disease, [*background, *cells], f"{begun}/{families}", "fit")
 
 
-def _posterior(disease: Disease, first: Round, second: Round, log_bias: Mapping[str, NDArray[np.float64]],
+def _posterior(disease: Disease, first: Round, second: Round, weights: Mapping[str, NDArray[np.float64]],
                background: Sequence[Target], cells: Sequence[Target], listed: TargetList, settings: Settings,
                origin: Origin, key: str) -> Posterior:
-    amplitude = second.draws.scaled[:, second.draws.names.index(disease.amplitude)]
-    sceptical = log_bias["current"] + _sceptical_ratio(disease, amplitude)
-    logs = {"none": np.zeros(second.draws.n), "sceptical": sceptical, **log_bias}
-    weights = {name: importance_weights(logs[name], np.zeros(second.draws.n))[0] for name in PRIORS}
     targets = [*background, *cells]
     manifest = {
         "disease": disease.disease_id, "stroma": __version__, "model_hash": disease.model.content_hash,
@@ -132,12 +123,3 @@ def _cut_off(targets: Sequence[Target]) -> str:
     """Return the first day of the year after the last that was fitted; empty where nothing was."""
     year = max((t.year for t in targets), default=0)
     return f"{year + 1}-01-01" if year else ""
-
-
-def _sceptical_ratio(disease: Disease, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log ratio of the sceptical to the current prior of the amplitude: median 0.2 instead of the table's."""
-    p = disease.parameters[disease.amplitude]
-    assert limits(p)[1] > np.log(SCEPTICAL_MEDIAN)
-    current = -0.5 * ((scaled - centre(p)) / p.spread) ** 2 - np.log(p.spread)
-    sceptical = -0.5 * ((scaled - np.log(SCEPTICAL_MEDIAN)) / SCEPTICAL_SPREAD) ** 2 - np.log(SCEPTICAL_SPREAD)
-    return sceptical - current

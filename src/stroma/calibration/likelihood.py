@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
+from stroma.calibration.logits import empirical_logit
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.trial.rules import ResponseRule
@@ -27,7 +28,7 @@ SHARES = frozenset({"proportion", "hazard"})
 def observed_value(target: Target) -> float:
     """Return the published number on the likelihood's scale; shares with half a patient added on both sides."""
     if target.kind in SHARES:
-        return float(logit((target.observed * target.n + 0.5) / (target.n + 1.0)))
+        return float(empirical_logit(np.asarray(target.observed), np.asarray(target.n)))
     return target.observed
 
 

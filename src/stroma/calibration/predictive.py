@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from stroma.calibration.likelihood import SHARES, effect_scale
 from stroma.calibration.posterior import Posterior
@@ -93,7 +93,7 @@ def simulate_halves(disease: Disease, targets: Sequence[Target], draws: Draws, s
             for half, shift in (("first", 0), ("second", OTHER_PATIENTS))}
 
 
-def without_noise(targets: Sequence[Target], halves: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def without_noise(halves: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Take the noise of a draw's few simulated patients out of the spread between draws.
 
     A statistic over some hundred patients varies between draws by more than the parameters make it vary. By how much
@@ -110,8 +110,7 @@ def without_noise(targets: Sequence[Target], halves: Mapping[str, NDArray[np.flo
     ndarray, shape (n_draw, n_target)
     """
     first, second = halves["first"], halves["second"]
-    is_share = np.array([t.kind in SHARES for t in targets], bool)
-    both = np.where(is_share, logit(0.5 * (expit(first) + expit(second))), 0.5 * (first + second))
+    both = 0.5 * (first + second)
     noise, mean = 0.25 * (first - second).var(axis=0), both.mean(axis=0)
     kept = np.sqrt(np.clip(1.0 - noise / np.maximum(both.var(axis=0), 1e-300), 0.0, 1.0))
     return mean + (both - mean) * kept

@@ -102,7 +102,7 @@ class Checkpoints:
                 return dict(kept)
         found = make()
         part = path.with_suffix(".part.npz")
-        np.savez(part, **found)  # type: ignore[arg-type]
+        np.savez(part, allow_pickle=False, **found)
         part.replace(path)
         return found
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from stroma.calibration.logits import empirical_logit
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend, Tolerance
@@ -147,8 +148,8 @@ def statistic(disease: Disease, target: Target, seen: Quantities, visit_day: NDA
 
     if target.kind == "proportion":
         share = mean(rules[target.quantity].evaluate(seen, visit_day)[:, visit])
-        room = 0.5 / per_draw
-        return logit(np.clip(share, room, 1 - room))
+        counted = weight.sum(axis=1) ** 2 / np.maximum((weight**2).sum(axis=1), 1e-300)
+        return empirical_logit(share, counted)
     values = seen[target.quantity]
     if target.kind == "change":
         return mean(values[:, visit] - values[:, 0])

@@ -28,8 +28,9 @@ def _plain(value: object) -> object:
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    if hasattr(value, "tolist"):  # NumPy arrays and scalars
-        return _plain(value.tolist())  # type: ignore[attr-defined]
+    to_list = getattr(value, "tolist", None)  # NumPy arrays and scalars have it
+    if to_list:
+        return _plain(to_list())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -9,6 +9,7 @@ an error below the tolerance asked for; LSODA is five times faster and exceeds i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +35,11 @@ class _FailedError(Exception):
     def __init__(self, status: Status) -> None:
         super().__init__(status.name)
         self.status = status
+
+
+def _with_steps(steps: list, results: list) -> tuple[list, list]:
+    """Stand in for SymPy's search for common subexpressions: the steps are known."""
+    return steps, results
 
 
 # NumPy functions of one number: a choice evaluates its own branch only.
@@ -71,7 +77,7 @@ class _Functions:
                   ) -> Callable[[float, Array, Array], list[float]]:
         """Return a function that evaluates ``steps`` in order and then ``results``."""
         printer = _ScalarPrinter({"fully_qualified_modules": False, "inline": True})
-        in_order: Any = lambda given: (steps, given)  # noqa: E731
+        in_order: Any = partial(_with_steps, steps)
         return sympy.lambdify(self._arguments, results, modules=[{"factorial": factorial}, "numpy"],
                               printer=printer, cse=in_order)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from stroma.errors import fail, nearest
@@ -134,10 +135,9 @@ def amount_text(amount: Amount | None) -> str:
     return mark.join(f"{value:g}".replace("e+0", "e").replace("e+", "e") for value in amount.values)
 
 
-def _known(kind: str, word: str, allowed: object) -> None:
-    words = list(allowed)  # type: ignore[call-overload]
-    if word and word not in words:
-        raise fail("E105", f"no {kind} `{word}`", hint=nearest(word, words), exit_code=2)
+def _known(kind: str, word: str, allowed: Collection[str]) -> None:
+    if word and word not in allowed:
+        raise fail("E105", f"no {kind} `{word}`", hint=nearest(word, allowed), exit_code=2)
 
 
 def _fits(evidence: Evidence, study: Study, wanted: StudyFilter) -> bool:

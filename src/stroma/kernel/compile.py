@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import sympy
 
@@ -68,13 +69,13 @@ def compile_model(model: OdeModel, outputs: tuple[str, ...]) -> Kernel:
     key = f"{model.content_hash} {lanes} {' '.join(outputs)}"
     code = load(key, lambda: _module(model, outputs, lanes))
     facts = code.facts
-    layout = Layout(**facts["layout"])  # pyright: ignore[reportCallIssue]
+    layout = Layout(**facts["layout"])
     return Kernel(lanes, len(model.states), layout.old - layout.constants, layout,
                   code.address("prepare_subject"), code.address("attempt"), code.address("start"),
                   code.address("report"), code.address("moment"), code.address("locate"), code)
 
 
-def _module(model: OdeModel, outputs: tuple[str, ...], lanes: int) -> tuple[str, dict[str, object]]:
+def _module(model: OdeModel, outputs: tuple[str, ...], lanes: int) -> tuple[str, dict[str, Any]]:
     program = build_program(model)
     report = build_report(program, outputs)
     whole = build_dense(program, "dense_whole", range(program.n_state))

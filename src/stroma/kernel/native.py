@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 from llvmlite import binding as llvm
@@ -93,7 +94,7 @@ class Loaded:
         What was stored beside it.
     """
 
-    def __init__(self, code: bytes, facts: dict[str, object]) -> None:
+    def __init__(self, code: bytes, facts: dict[str, Any]) -> None:
         self.facts = facts
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -104,7 +105,7 @@ class Loaded:
         return self._engine.get_function_address(function)
 
 
-def load(key: str, build: Callable[[], tuple[str, dict[str, object]]]) -> Loaded:
+def load(key: str, build: Callable[[], tuple[str, dict[str, Any]]]) -> Loaded:
     """Return machine code from the cache, or build and keep it.
 
     Parameters
@@ -146,7 +147,7 @@ def _machine() -> llvm.TargetMachine:
                                         codemodel="jitdefault", jit=True)
 
 
-def _read(path: Path) -> tuple[bytes, dict[str, object]] | None:
+def _read(path: Path) -> tuple[bytes, dict[str, Any]] | None:
     """Return a kept object, or None when there is none or its bytes are not what was written."""
     try:
         data = path.read_bytes()
@@ -159,7 +160,7 @@ def _read(path: Path) -> tuple[bytes, dict[str, object]] | None:
     return data[head + 8 + size:], json.loads(data[head + 8:head + 8 + size])
 
 
-def _write(path: Path, code: bytes, facts: dict[str, object]) -> None:
+def _write(path: Path, code: bytes, facts: dict[str, Any]) -> None:
     """Keep an object; a cache that cannot be written only costs the next start its warmth."""
     text = json.dumps(facts).encode()
     body = len(text).to_bytes(8, "little") + text + code

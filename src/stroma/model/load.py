@@ -157,7 +157,7 @@ def _declare_literals(model) -> None:
     for holder in holders:
         tree = holder.getMath().deepCopy()
         visit(tree)
-        if holder.setMath(tree) != libsbml.LIBSBML_OPERATION_SUCCESS:  # pragma: no cover - libSBML invariant
+        if holder.setMath(tree) != libsbml.LIBSBML_OPERATION_SUCCESS:
             raise AssertionError("libSBML refused its own expression")
 
 

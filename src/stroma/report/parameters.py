@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bernoulli, truncnorm, uniform
 
-from stroma.calibration.fit import SCEPTICAL_MEDIAN, SCEPTICAL_SPREAD
+from stroma.calibration.cell_weights import SCEPTICAL_MEDIAN, SCEPTICAL_SPREAD
 from stroma.calibration.posterior import Posterior
 from stroma.disease import SWITCH, Disease, Parameter
 from stroma.population.priors import centre, from_scale, limits, to_scale

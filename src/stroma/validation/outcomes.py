@@ -146,7 +146,7 @@ def _carry_out_task(disease: Disease, listed: TargetList, task: Task, posterior:
     kept = Checkpoints(work, fit_key(disease, task.targets, settings, "simulate"))
 
     def predict(name: str, of: Disease, targets: Sequence[Target], draws: Draws) -> NDArray[np.float64]:
-        return without_noise(targets, kept.arrays(f"{name}, halves", lambda: simulate_halves(
+        return without_noise(kept.arrays(f"{name}, halves", lambda: simulate_halves(
             of, targets, draws, SUBJECTS, seed, backend)))
 
     treated = [t for t in task.targets if has_cells(disease, t)]
