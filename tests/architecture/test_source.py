@@ -17,18 +17,21 @@ MOST_STATEMENTS = 50
 _CODE = re.compile(r"[A-Z]\d{3}")
 
 
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT / "src"))
 
 
-def public_definitions(tree: ast.Module) -> list[tuple[str, ast.AST]]:
+def public_definitions(tree: ast.Module) -> list[tuple[str, Definition]]:
     """Return public functions and classes of a module, and public methods of public classes."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    found = [(n.name, n) for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_")]
+    found: list[tuple[str, Definition]] = [(n.name, n) for n in tree.body
+                                           if isinstance(n, Definition) and not n.name.startswith("_")]
     for name, node in list(found):
         if isinstance(node, ast.ClassDef):
             found += [(f"{name}.{m.name}", m) for m in node.body
-                      if isinstance(m, kinds) and not m.name.startswith("_")]
+                      if isinstance(m, Definition) and not m.name.startswith("_")]
     return found
 
 
@@ -40,7 +43,7 @@ def test_a_file_is_short(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_public_names_have_docstrings(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    silent = [name for name, node in public_definitions(tree) if not ast.get_docstring(node)]  # type: ignore[arg-type]
+    silent = [name for name, node in public_definitions(tree) if not ast.get_docstring(node)]
     if not ast.get_docstring(tree):
         silent.append("(the module)")
     assert silent == []

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stroma.cli.main import app
+from stroma.errors import StromaError
 from stroma.library import library_root
 
 SIZES = ["--draws", "50", "--subjects", "20", "--trials", "100"]
@@ -68,5 +69,5 @@ def test_a_record_that_cannot_be_forecast_becomes_a_card(tmp_path: Path, monkeyp
                                        ["forecast", "--all", "--dose", "1e6/kg"]])
 def test_all_and_a_trial_of_its_own_do_not_go_together(arguments: list[str]) -> None:
     done = CliRunner().invoke(app, arguments)
-    assert done.exit_code != 0 and getattr(done.exception, "diagnostics", None), done.output
-    assert done.exception.diagnostics[0].code == "T082"  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    assert done.exit_code != 0 and isinstance(done.exception, StromaError), done.output
+    assert done.exception.diagnostics[0].code == "T082"

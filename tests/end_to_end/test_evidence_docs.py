@@ -85,7 +85,10 @@ def test_an_added_study_changes_the_forest(desk: Path) -> None:
 
 
 def test_every_reading_verb_takes_a_date_and_gives_json() -> None:
-    evidence = typer.main.get_command(app).commands["evidence"]  # type: ignore[attr-defined]
+    root = typer.main.get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
+    evidence = root.commands["evidence"]
+    assert isinstance(evidence, typer.core.TyperGroup)
     assert {"list", "show", "add", "import", "check", "pool", "forest", "funnel", "export", "diff"} <= set(
         evidence.commands)
     for name, verb in evidence.commands.items():

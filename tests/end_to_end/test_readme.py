@@ -29,13 +29,14 @@ def test_there_are_exactly_two_set_up_commands() -> None:
 
 def test_every_verb_and_option_exists() -> None:
     root = typer.main.get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
     lines = [m[1] for c in code() for m in [re.search(r"(?:^|/)stroma ([a-z].*)$", c)] if m]
     assert len(lines) >= 8
     for line in lines:
         words = line.replace("\\|", "|").split()
-        command = root.commands[words[0]]  # type: ignore[attr-defined]
+        command = root.commands[words[0]]
         called = [command]
-        if hasattr(command, "commands"):
+        if isinstance(command, typer.core.TyperGroup):
             called = [command.commands[name] for name in words[1].split("|")]
         options = {o for c in called for p in c.params for o in p.opts}
         assert {w for w in words if w.startswith("--")} <= options, line

@@ -47,14 +47,14 @@ def test_much_less_pain_in_three_blinded_trials_raises_the_effect_of_the_cells(
         knee: Disease, background: Round, tmp_path: Path) -> None:
     enough = DRAWS_A_TERM * n_terms(len(knee.uncertain), 0)
     sizes = Settings(draws=enough // 2 + 1, subjects=PATIENTS, seed=5)
-    kept = Checkpoints(tmp_path, "cells")  # what is simulated does not depend on what was published
     found = {}
     for change in (-20.0, -40.0):
+        kept = Checkpoints(tmp_path, f"cells {change}")
         second, _ = fit_cells(knee, pain(knee, change), background, sizes, CpuBackend(None), kept, None)
         amplitude = second.draws.scaled[:, second.draws.names.index(knee.amplitude)]
         found[change] = second.weight @ amplitude
         assert np.abs(second.smoothing_error).max() < 1.0
-        # Smoothed by the others of its kind, a draw keeps no trace of its own patients.
+        # An emulator that has not seen a draw keeps no trace of its patients.
         noise = second.residual_sd
         assert (noise > 1.0).all(), "some points of pain, between draws of 16 patients"
     assert found[-40.0] > found[-20.0] + 0.3

@@ -87,7 +87,7 @@ def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_files(tmp_path / "run", Interrupted())
     with pytest.raises(TypeError):
-        write_files(tmp_path / "run", {"b.txt": "not bytes"})  # type: ignore[dict-item]
+        write_files(tmp_path / "run", {"b.txt": "not bytes"})
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["a.txt"]
 
 

@@ -1,5 +1,7 @@
 """Effect sizes: variances against simulation, limits against exact probabilities, unusable rows named."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -47,9 +49,9 @@ def test_hedges_correction_is_near_its_approximation() -> None:
 
 
 @pytest.mark.parametrize("measure", [es.log_risk_ratio, es.log_odds_ratio, es.risk_difference])
-def test_two_by_two_variances(measure: object) -> None:
+def test_two_by_two_variances(measure: Callable) -> None:
     rng = generator(2, "two by two")
-    made = measure(rng.binomial(80, 0.45, DRAWS), 80, rng.binomial(60, 0.35, DRAWS), 60)  # type: ignore[operator]
+    made = measure(rng.binomial(80, 0.45, DRAWS), 80, rng.binomial(60, 0.35, DRAWS), 60)
     assert_variance_holds(made, 0.05)
     assert not made.corrected.any()
 

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.stats import binom, fisher_exact
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from stroma.trial.power import fisher_power, least_detectable, least_winning, newcombe_interval
 
@@ -55,7 +56,6 @@ def test_interval_is_that_printed_by_newcombe(a: int, n_a: int, b: int, n_b: int
 
 @pytest.mark.parametrize(("a", "n_a", "b", "n_b"), [(9, 12, 5, 6), (41, 120, 60, 118)])
 def test_interval_is_that_of_statsmodels(a: int, n_a: int, b: int, n_b: int) -> None:
-    proportion = pytest.importorskip("statsmodels.stats.proportion")
-    expected = proportion.confint_proportions_2indep(a, n_a, b, n_b, method="newcomb", compare="diff")
+    expected = confint_proportions_2indep(a, n_a, b, n_b, method="newcomb", compare="diff")
     found = newcombe_interval(np.array([a]), n_a, np.array([b]), n_b)
     assert [float(x[0]) for x in found] == pytest.approx(expected, rel=1e-9)

@@ -96,8 +96,8 @@ def test_json_has_the_promised_fields(report: Report) -> None:
     said = as_mapping(report)
     assert {"n_outcomes", "n_studies", "coverage_pi50", "coverage_pi90", "interval_score", "baselines",
             "by_disease"} <= said.keys()
-    assert set(said["coverage_pi50"]) == {"value", "ci"}  # type: ignore[arg-type]
-    assert {"interval_score", "ratio", "ratio_ci"} <= said["baselines"][POOLED].keys()  # type: ignore[index]
+    assert set(said["coverage_pi50"]) == {"value", "ci"}
+    assert {"interval_score", "ratio", "ratio_ci"} <= said["baselines"][POOLED].keys()
     json.dumps(said["outcomes"])
 
 

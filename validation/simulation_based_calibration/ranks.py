@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import chisquare, kstest
 
+from stroma.calibration.background import fit_background
 from stroma.calibration.fingerprint import fit_key
-from stroma.calibration.fit import Checkpoints, Settings, fit_background
 from stroma.calibration.likelihood import SHARES, Likelihood, cells_spread, effect_scale, open_label_shift
+from stroma.calibration.rounds import Checkpoints, Settings
 from stroma.calibration.sampler import Emulated, explore
 from stroma.calibration.simulate import Draws, simulate_targets
 from stroma.calibration.targets import Target, load_targets

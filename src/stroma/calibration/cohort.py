@@ -14,9 +14,8 @@ from stroma.calibration.what_if import set_parameters
 from stroma.disease import load_disease
 from stroma.engine.backends import backend
 from stroma.errors import Problems, fail, nearest
-from stroma.therapy import load_therapy
 from stroma.trial.changes import read_scenario
-from stroma.trial.dose import NOTATION, parse_dose
+from stroma.trial.given import given_therapies
 from stroma.trial.observe import observe
 from stroma.trial.pool import solve_pool
 
@@ -77,15 +76,8 @@ def simulate(disease: str, therapies: Sequence[str] = (), *, dose: str = "", day
     if people not in loaded.config["populations"]:
         problems.add("P001", f"`{disease}` has no population `{people}`",
                      hint=nearest(people, loaded.config["populations"]))
-    found = [load_therapy(t) for t in therapies]
-    cells = [t.therapy_id for t in found if t.kind == "cells"]
-    if cells and not dose:
-        problems.add("U004", f"`{cells[0]}` needs a dose", hint=NOTATION)
-    if dose and not cells:
-        problems.add("U005", f"the dose {dose} is for cells, and no cells are given",
-                     hint="`stroma list products` names cell products")
     problems.raise_if_any()
-    given = [t.with_dose(parse_dose(dose)) if t.kind == "cells" else t for t in found]
+    given = given_therapies(therapies, dose)
     drawn = posterior_draws(choose_posterior(loaded, fit), prior, n, seed)
     if prior == "none":
         given = [t for t in given if t.kind != "cells"]

@@ -120,18 +120,10 @@ def _parameters(diseases: list[str]) -> Rows:
 
 def _scenarios(diseases: list[str]) -> Rows:
     from stroma.disease import load_disease
-    from stroma.errors import StromaError
-    from stroma.trial.ready import known_scenarios, read_ready
+    from stroma.trial.ready import read_ready, scenarios_of
 
-    found: Rows = []
-    for d in diseases:
-        loaded = load_disease(d)
-        for name in known_scenarios():
-            try:
-                found.append({"disease": d, "scenario": name, "title": read_ready(name, loaded).title})
-            except StromaError:  # of another disease, or about products that this one has no state for
-                continue
-    return found
+    return [{"disease": d, "scenario": n, "title": read_ready(n, load_disease(d)).title}
+            for d in diseases for n in scenarios_of(d)]
 
 
 _KINDS = {"records": _records, "diseases": _diseases, "populations": _populations, "products": _products,

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stroma.cli.artefacts import print_json, print_table, say, write_files
-from stroma.errors import EXIT_USAGE, Problems, StromaError, fail
 from stroma.notice import NOTICE
 
 if TYPE_CHECKING:
     from stroma.cli.one_subject import OneSubject
     from stroma.disease import Disease
-    from stroma.therapy import Therapy
 
 _UNIT = {"mL_per_min_1_73m2": "mL/min/1.73 m²", "iu_per_mL": "IU/mL", "score_0_105": "points, 0 to 105"}
 
@@ -35,8 +33,8 @@ def simulate(
         list[str] | None, typer.Option("--therapy", help="A therapy of the library. Repeatable.")
     ] = None,
     dose: Annotated[
-        str | None, typer.Option("--dose", help="Cells of one infusion: 1e6/kg, 2e8 or 1e6/kg@day0,7.")
-    ] = None,
+        str, typer.Option("--dose", help="Cells of one infusion: 1e6/kg, 2e8 or 1e6/kg@day0,7.")
+    ] = "",
     days: Annotated[float, typer.Option("--days", help="How long.", min=1.0)] = 365.0,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same patient, same noise.", min=0)] = 1,
     subject: Annotated[int, typer.Option("--subject", help="Number of the patient.", min=0)] = 0,
@@ -54,8 +52,9 @@ def simulate(
     from stroma.cli.one_subject import simulate_one
     from stroma.cli.subject_figure import draw_subject, figure_files
     from stroma.disease import load_disease
+    from stroma.trial.given import given_therapies
 
-    therapies = _therapies(therapy or [], dose)
+    therapies = given_therapies(therapy or [], dose)
     loaded = load_disease(disease)
     one = simulate_one(
         loaded, population or loaded.config["populations"][0], therapies, days, seed, subject, backend
@@ -70,37 +69,6 @@ def simulate(
         _print_table(one, labels)
         say(f"Parameters: {one.values}.")
         say(f"Figure and table: {folder}/subject.png, subject.svg, visits.csv. {NOTICE}.")
-
-
-def _therapies(names: list[str], dose: str | None) -> list[Therapy]:
-    """Load the therapies and give cells their dose; all problems at once."""
-    from stroma.therapy import load_therapy
-    from stroma.trial.dose import NOTATION, parse_dose
-
-    problems, found = Problems(), []
-    cells = None
-    for name in names:
-        try:
-            found.append(load_therapy(name))
-        except StromaError as error:
-            problems.extend(error)
-    try:
-        cells = parse_dose(dose) if dose is not None else None
-    except StromaError as error:
-        problems.extend(error)
-    if dose is None:
-        for therapy in found:
-            if therapy.kind == "cells":
-                problems.add("U004", f"`{therapy.therapy_id}` needs a dose", hint=f"--dose: {NOTATION}")
-    problems.raise_if_any()
-    if cells is not None and not any(therapy.kind == "cells" for therapy in found):
-        raise fail(
-            "U005",
-            f"--dose {dose} is for cells, and no cells are given",
-            hint="name a cell product with --therapy, for example uc_msc_allogeneic",
-            exit_code=EXIT_USAGE,
-        )
-    return [t.with_dose(cells) if t.kind == "cells" and cells is not None else t for t in found]
 
 
 def _labels(disease: Disease, one: OneSubject) -> dict[str, tuple[str, str]]:

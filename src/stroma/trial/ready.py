@@ -65,6 +65,13 @@ def known_scenarios(library: Path | None = None) -> list[str]:
     return sorted(p.stem for p in ((library or library_root()) / "scenarios").glob("*.toml"))
 
 
+def scenarios_of(disease_id: str, library: Path | None = None) -> list[str]:
+    """Return the names of the ready scenarios that ask about a disease."""
+    root = library or library_root()
+    texts = {n: (root / "scenarios" / f"{n}.toml").read_text(encoding="utf-8") for n in known_scenarios(root)}
+    return [n for n, text in texts.items() if tomllib.loads(text).get("disease") == disease_id]
+
+
 def read_ready(name: str, disease: Disease, library: Path | None = None) -> Ready:
     """Read ``scenarios/<name>.toml``.
 
@@ -83,7 +90,7 @@ def read_ready(name: str, disease: Disease, library: Path | None = None) -> Read
     except tomllib.TOMLDecodeError as error:
         raise fail("T223", f"the scenario is not TOML: {error}", file=path) from None
     if content.get("disease", disease.disease_id) != disease.disease_id:
-        own = ", ".join(_asked_of(disease.disease_id, root)) or "none"
+        own = ", ".join(scenarios_of(disease.disease_id, root)) or "none"
         raise fail("T223", f"`{name}` asks about `{content['disease']}`, this trial is of `{disease.disease_id}`",
                    file=path, hint=f"for `{disease.disease_id}` there is: {own}")
     problems = Problems()
@@ -98,12 +105,6 @@ def read_ready(name: str, disease: Disease, library: Path | None = None) -> Read
     problems.raise_if_any()
     words = {key: re.sub(r"\s+", " ", content[key]).strip() for key in ("title", "note")}
     return Ready(name, words["title"], claims, words["note"], tuple(scenarios))
-
-
-def _asked_of(disease_id: str, root: Path) -> list[str]:
-    """Return the ready scenarios of a disease."""
-    texts = {n: (root / "scenarios" / f"{n}.toml").read_text(encoding="utf-8") for n in known_scenarios(root)}
-    return [n for n, text in texts.items() if tomllib.loads(text).get("disease") == disease_id]
 
 
 def _variant(written: object, disease: Disease, path: Path, problems: Problems) -> Scenario | None:

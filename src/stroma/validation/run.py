@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from stroma.calibration.posterior import FILE
 from stroma.calibration.simulate import Progress
@@ -104,9 +105,9 @@ def _benefit() -> dict[str, float]:
                 if r["better"] in ("up", "down")}
 
 
-def as_mapping(report: Report) -> dict[str, object]:
+def as_mapping(report: Report) -> dict[str, Any]:
     """Return what `stroma validate --json` prints; ``by_disease`` and the groups repeat the same fields."""
-    said: dict[str, object] = {"simulated": True, "scheme": report.scheme, **_fields(report.summary())}
+    said: dict[str, Any] = {"simulated": True, "scheme": report.scheme, **_fields(report.summary())}
     said["by_disease"] = {name: _fields(s) for name, s in report.by_disease().items()}
     for group in GROUPS:
         said[f"by_{group}"] = {name: _fields(s) for name, s in report.by(group).items()}
