@@ -25,6 +25,8 @@ SOURCE_INKS = {"sampling": "#c9c9c9", "patients": "#56b4e9", "studies": "#009e73
 SOURCE_WORDS = {"sampling": "sampling", "patients": "between patients", "studies": "between studies",
                 "parameters": "parameters", "structure": "structure"}
 _TICKS = {1 / 144: "10 min", 1 / 24: "1 h", 0.25: "6 h", 1.0: "1 day", 7.0: "1 week", 28.0: "4", 168.0: "24 weeks"}
+# Points from the axis down to the first row of a risk table, and from row to row.
+_RISK_BELOW, _RISK_ROW = 36, 11
 _SIZE = (3.5, 2.8)
 # Share of cells below which nobody asks how many of the living are licensed.
 _FEW = 1e-3
@@ -117,16 +119,14 @@ def _flare(kind: str, curves: list[FlareCurve]) -> Drawing:
         risk = curves[0].risk_day / 7.0
         ax.set_xlim(0, float(risk[-1]))
         ax.set_xticks(risk, [f"{w:.0f}" for w in risk])
-        ax.set_xlabel("weeks since randomisation", labelpad=2 + 12 * len(curves))
+        ax.set_xlabel("weeks since randomisation")
         for row, curve in enumerate(curves):
-            height = -0.2 - 0.09 * row
-            ink = _CONTROL if curve.control else _CELLS
-            ax.text(-0.12, height, curve.arm, transform=ax.transAxes, ha="right", color=ink, fontsize=7.5,
-                    fontweight="bold")
+            ink, below = _CONTROL if curve.control else _CELLS, (0, -_RISK_BELOW - _RISK_ROW * row)
+            ax.annotate(curve.arm, (-0.12, 0), below, "axes fraction", "offset points", ha="right", va="top", color=ink,
+                        fontsize=7.5, fontweight="bold")
             for week, left, seen in zip(risk, curve.at_risk, curve.events, strict=True):
-                ax.text(week, height, f"{left} ({seen})", transform=ax.get_xaxis_transform(), ha="center", fontsize=7.5,
-                        color=BLACK)
-
+                ax.annotate(f"{left} ({seen})", (week, 0), below, ax.get_xaxis_transform(), "offset points",
+                            ha="center", va="top", fontsize=7.5, color=BLACK)
 
     words = "; ".join(f"{c.arm}: {100 * c.free[-1]:.0f} % free at the end in the trial shown, nine tenths of trials "
                       f"{100 * c.band[0, -1]:.0f} to {100 * c.band[2, -1]:.0f} %; at risk "
