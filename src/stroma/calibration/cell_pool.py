@@ -24,6 +24,7 @@ SIZE = 100_000
 # How often a pool is drawn nearer to where its draws count.
 NEARER = 3
 CHUNK = 10_000
+CREDITING = tuple(p for p in PRIORS if p != "none")
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ class Pool:
     @property
     def credited(self) -> NDArray[np.float64]:
         """Return the mean weight under the priors that credit the cells, shape (n_draw,)."""
-        return np.mean([self.weights[p] for p in PRIORS if p != "none"], axis=0)
+        return np.mean([self.weights[p] for p in CREDITING], axis=0)
 
-    def take(self, count: int, rng: np.random.Generator) -> tuple[Draws, NDArray[np.float64]]:
-        """Return draws taken by that weight, and their predictions."""
+    def take(self, count: int, rng: np.random.Generator) -> tuple[Draws, dict[str, NDArray[np.float64]]]:
+        """Return draws taken by that weight, and their weights under each prior that credits the cells."""
         at = _systematic(self.credited, count, rng)
-        return Draws(self.draws.names, self.draws.scaled[at]), self.smooth[at]
+        weights = {p: self.weights[p][at] / self.credited[at] for p in CREDITING}
+        return Draws(self.draws.names, self.draws.scaled[at]), {p: w / w.sum() for p, w in weights.items()}
 
 
 class CellDraws:

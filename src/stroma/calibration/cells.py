@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stroma.calibration.cell_pool import CellDraws, Pool
+from stroma.calibration.cell_pool import CREDITING, CellDraws, Pool
 from stroma.calibration.likelihood import Likelihood
 from stroma.calibration.posterior import distinct_size
 from stroma.calibration.rounds import Checkpoints, Round, Settings, require_effective, smoothing_error, staged
-from stroma.calibration.sampler import Emulator, fit_emulator, n_terms
+from stroma.calibration.sampler import fit_emulator, n_terms
 from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
@@ -25,8 +25,8 @@ from stroma.trial.rules import load_rules
 # With fewer an emulator follows the noise of the draws that it is fitted to.
 DRAWS_A_TERM = 10
 MOST_BATCHES = 12
-# Where the posteriors lie, an emulator that has not seen a batch may be off by so many sampling errors.
-WELL_SMOOTHED = 0.25
+# By how many sampling errors an emulator that has not seen a batch may be off under any prior: to stop, and at all.
+WELL_SMOOTHED, TOO_ROUGH = 0.25, 1.0
 MORE = "more --draws"
 
 
@@ -42,15 +42,16 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
     Returns
     -------
     Round
-        The draws that were weighed. Its smoothing error is that of an emulator on the last batch, before it saw it.
+        The draws that were weighed. Its smoothing error is that of an emulator on the last batch, before it saw it,
+        under the prior where it is largest.
     mapping of str to ndarray, shape (n_draw,)
         Weights under each named prior.
 
     Raises
     ------
     StromaError
-        C030 when fewer than 100 effective background draws count, or when all batches together are too few for an
-        emulator.
+        C030 when fewer than 100 effective background draws count under one of the priors, when all batches together
+        are too few for an emulator, or when it is still off by a sampling error after them.
     """
     source = CellDraws(disease, targets, background, settings.seed)
     if not targets:
@@ -64,33 +65,40 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
     likelihood = Likelihood(disease, targets)
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     scaled, simulated = np.zeros((0, len(source.names))), np.zeros((0, len(targets)))
-    residual, error = np.zeros(len(targets)), np.zeros(len(targets))
+    residual, error = np.zeros(len(targets)), np.full(len(targets), np.inf)
 
-    def simulate(draws: Draws) -> dict[str, NDArray]:
-        return {"predicted": simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed,
-                                              backend, staged(progress, "arms with cells"))}
-
-    def emulator() -> Emulator:
-        return fit_emulator(scaled, simulated, cubic=amplitude)
+    def simulate(draws: Draws, weights: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray]:
+        raw = simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed, backend,
+                               staged(progress, "arms with cells"))
+        return {"scaled": draws.scaled, "predicted": raw, **weights}
 
     for batch in range(MOST_BATCHES):
-        smooth = None
-        if scaled.shape[0] < enough:
-            draws = source.draw(settings.draws, batch)[0]
+        before = fit_emulator(scaled, simulated, cubic=amplitude) if scaled.shape[0] >= enough else None
+        if before is None:
+            draws, weights = source.draw(settings.draws, batch)[0], {}
         else:
             rng = generator(settings.seed, f"draws near the posterior/{batch}")
-            draws, smooth = source.pool(emulator(), batch).take(settings.draws, rng)
-        raw = kept.arrays(f"cells_{batch}", partial(simulate, draws))["predicted"]
-        scaled, simulated = np.concatenate([scaled, draws.scaled]), np.concatenate([simulated, raw])
-        if smooth is not None:
-            even = np.full(draws.n, 1.0 / draws.n)
-            residual, error = np.std(raw - smooth, axis=0, dtype=float), smoothing_error(likelihood, even, raw, smooth)
+            draws, weights = source.pool(before, batch).take(settings.draws, rng)
+        found = kept.arrays(f"cells_{batch}", partial(simulate, draws, weights))
+        scaled, simulated = np.concatenate([scaled, found["scaled"]]), np.concatenate([simulated, found["predicted"]])
+        if before is not None:
+            smooth = before.predict(found["scaled"])
+            residual = np.std(found["predicted"] - smooth, axis=0, dtype=float)
+            error = _worst([smoothing_error(likelihood, found[p], found["predicted"], smooth) for p in CREDITING])
             if np.abs(error).max() < WELL_SMOOTHED:
                 break
-    pool = source.pool(emulator(), MOST_BATCHES)
-    found = _round(pool, residual, error)
-    require_effective("MSC", found.effective, MORE)
-    return found, pool.weights
+    if np.abs(error).max() >= TOO_ROUGH:
+        raise fail("C030", f"the emulator of the MSC stage is off by {np.abs(error).max():.1f} sampling errors",
+                   hint=MORE, exit_code=3)
+    pool = source.pool(fit_emulator(scaled, simulated, cubic=amplitude), MOST_BATCHES)
+    require_effective("MSC", min(distinct_size(w, pool.group) for w in pool.weights.values()), MORE)
+    return _round(pool, residual, error), pool.weights
+
+
+def _worst(errors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return each target's error under the prior where it is largest."""
+    table = np.stack(errors)
+    return np.take_along_axis(table, np.abs(table).argmax(axis=0)[None], axis=0)[0]
 
 
 def _round(pool: Pool, residual: NDArray[np.float64], error: NDArray[np.float64]) -> Round:

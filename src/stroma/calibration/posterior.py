@@ -87,8 +87,10 @@ def compact(posterior: Posterior, seed: int, rows: int = 2000) -> Posterior:
         pick = np.searchsorted(np.cumsum(mixture), position).clip(0, mixture.size - 1)
         weights = {p: posterior.weights[p][pick] / mixture[pick] for p in PRIORS}
     single = posterior.scaled[pick].astype(np.float32).astype(np.float64)
-    return replace(posterior, scaled=single, group=posterior.group[pick],
-                   weights={p: w / w.sum() for p, w in weights.items()})
+    group, weights = posterior.group[pick], {p: w / w.sum() for p, w in weights.items()}
+    sizes = {p: round(distinct_size(w, group), 1) for p, w in weights.items()}
+    manifest = {**posterior.manifest, "effective_size": {**posterior.manifest.get("effective_size", {}), **sizes}}
+    return replace(posterior, scaled=single, group=group, weights=weights, manifest=manifest)
 
 
 def origin_file(label: str) -> str:
