@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
+from stroma.calibration.logits import empirical_logit
 from stroma.calibration.posterior import load_posterior
 from stroma.calibration.predict import take_draws
 from stroma.calibration.simulate import people_of, regimen
@@ -15,7 +17,7 @@ from stroma.calibration.targets import Target, load_targets
 from stroma.disease import known_diseases, load_disease
 from stroma.engine.backends import backend
 from stroma.errors import StromaError
-from stroma.explanation.arm import Game
+from stroma.explanation.arm import Game, plain_logit
 from stroma.explanation.causes import read_mechanisms, switched_off
 from stroma.explanation.parts import CHANCE, ROUTE, SIGNAL, ExplainedOutcome, Settings
 from stroma.explanation.scenarios import Solver
@@ -102,6 +104,20 @@ def test_the_signal_that_a_draw_has_not_is_worth_nothing() -> None:
     assert np.allclose(dead[apoptosis == 0], none[apoptosis == 0], atol=1e-3)
     assert np.allclose(secretome[apoptosis == 1], none[apoptosis == 1], atol=1e-3)
     assert (dead[apoptosis == 1] < none[apoptosis == 1] - 1e-3).any()
+
+
+def test_a_share_is_explained_as_it_was_simulated_without_the_half_patients() -> None:
+    weight = np.random.default_rng(1).random((5, 40)) * (np.arange(40) < [[40], [30], [40], [10], [40]])
+    counted = weight.sum(axis=1) ** 2 / (weight**2).sum(axis=1)
+    share = np.array([0.0, 0.04, 0.5, 0.7, 1.0])
+    found = expit(plain_logit(empirical_logit(share, counted), weight))
+    assert found == pytest.approx([0.5 / 40, 0.04, 0.5, 0.7, 1 - 0.5 / 40], abs=1e-12)
+
+
+def test_nobody_is_in_remission_at_entry() -> None:
+    share = next(t for t in load_targets(SLE).targets if t.kind == "proportion" and t.outcome == "overall_remission")
+    found, = game(share).play([])
+    assert part(found, "at_entry") == pytest.approx(0.0, abs=1e-9)
 
 
 def test_severe_entry_regresses_downwards_and_mild_entry_upwards() -> None:

@@ -11,7 +11,7 @@ draw would survive all numbers (Säilynoja et al. 2025, arXiv:2502.03279). READM
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from stroma.calibration.background import fit_background
 from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.likelihood import SHARES, Likelihood, cells_spread, effect_scale, open_label_shift
 from stroma.calibration.rounds import Checkpoints, Settings
-from stroma.calibration.sampler import Emulated, explore
+from stroma.calibration.sampler import Emulated, explore, fit_emulator
 from stroma.calibration.simulate import Draws, simulate_targets
 from stroma.calibration.targets import Target, load_targets
 from stroma.disease import Disease, load_disease
@@ -34,7 +34,7 @@ from stroma.library import library_root
 from stroma.population.priors import log_prior, sample_prior
 from stroma.population.subjects import effective_size
 from stroma.streams import generator
-from stroma.trial.rules import load_rules
+from stroma.trial.rules import ResponseRule, load_rules
 
 FOLDER = Path(__file__).parent
 # Truths whose numbers leave fewer effective draws are set aside: that is a property of the numbers and of the pool
@@ -43,8 +43,8 @@ ENOUGH = 100.0
 BINS = 10
 # What a truth predicts: as the fit takes it, or simulated anew with more patients, which tests the emulator, too.
 FIT, MODEL = "fit", "model"
-TRUTHS, TRUTH_SUBJECTS = 400, {FIT: 128, MODEL: 512}
-BACKGROUND_POOL, CELLS_POOL = 20_000, 8_000
+TRUTHS, TRUTH_SUBJECTS = 400, 512
+POOL, CELLS_TRAINING = 20_000, 12_000
 # Longer than in the fit: truths and pool must follow one distribution closely, or ranks show the chain's own error.
 STEPS = 20_000
 
@@ -142,10 +142,11 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def with_bias(disease: Disease, targets: Sequence[Target], draws: Draws, raw: NDArray[np.float64]) -> Predicted:
+def with_bias(disease: Disease, targets: Sequence[Target], rules: Mapping[str, ResponseRule], draws: Draws,
+              raw: NDArray[np.float64]) -> Predicted:
     """Return predictions of arms with cells as the fit compares them with published numbers."""
     values = draws.natural(disease)
-    shift = np.stack([open_label_shift(disease, t, values) for t in targets], axis=1)
+    shift = np.stack([open_label_shift(disease, rules, t, values) for t in targets], axis=1)
     return Predicted(draws.scaled, raw + shift, np.stack([cells_spread(disease, t, values) for t in targets], axis=1))
 
 
@@ -197,7 +198,7 @@ def main() -> None:
     listed = load_targets(disease)
     control, series = listed.of("fit_background"), listed.of("fit_msc")
     settings = Settings(1500, 2000, 128, 8, 1)
-    kept = Checkpoints(cache_folder() / "calibration", fit_key(disease, control, settings.key()))
+    kept = Checkpoints(cache_folder() / "calibration", fit_key(disease, control, settings.key(), "background"))
     found, simulated = fit_background(disease, control, settings, engine, kept, None)
     near = Emulated(simulated.scaled[settings.prior_draws:], simulated.predicted[settings.prior_draws:])
     print(f"background: {found.effective:.0f} effective draws", flush=True)
@@ -209,24 +210,34 @@ def main() -> None:
     chain = background_chain(disease, control, near, start, 21)
     distinct = np.unique(chain.scaled, axis=0, return_index=True)[1]  # a walker that stays must not meet itself
     pick = generator(23, "truths and pool").permutation(distinct)
-    true, pool = chain.of(pick[:TRUTHS]), chain.of(pick[TRUTHS:TRUTHS + BACKGROUND_POOL])
+    true, pool = chain.of(pick[:TRUTHS]), chain.of(pick[TRUTHS:TRUTHS + POOL])
 
-    def cells(background_rows: NDArray[np.float64], subjects: int, seed: int) -> Predicted:
+    names = (*background, *own)
+
+    def with_cells(background_rows: NDArray[np.float64], seed: int) -> Draws:
         rows = sample_prior(disease, own, background_rows.shape[0], seed)
-        draws = Draws((*background, *own), np.concatenate([background_rows, rows], axis=1))
-        return with_bias(disease, series, draws,
-                         simulate_targets(disease, series, rules, draws, subjects, seed, engine))
+        return Draws(names, np.concatenate([background_rows, rows], axis=1))
 
-    cells_pool = cells(pool.scaled[:CELLS_POOL], TRUTH_SUBJECTS[FIT], 27)
+    def simulated_cells(draws: Draws, subjects: int, seed: int) -> NDArray[np.float64]:
+        return simulate_targets(disease, series, rules, draws, subjects, seed, engine)
+
+    trained = with_cells(pool.scaled[:CELLS_TRAINING], 27)
+    emulator = fit_emulator(trained.scaled, simulated_cells(trained, settings.subjects, 27),
+                            cubic=names.index(disease.amplitude))
+    weighed, truth = with_cells(pool.scaled, 29), with_cells(true.scaled, 26)
+    cells_pool = with_bias(disease, series, rules, weighed, emulator.predict(weighed.scaled))
     msc = disease.fitted_in("msc")
-    at = [(*background, *own).index(n) for n in msc]
+    at = [names.index(n) for n in msc]
     columns = [*(f"background:{n}" for n in background), *(f"cells:{n}" for n in msc)]
     rows: list[dict[str, str]] = []
-    for kind, subjects in TRUTH_SUBJECTS.items():
-        first = true if kind == FIT else replace(true, mean=simulate_targets(
-            disease, control, rules, Draws(background, true.scaled), subjects, 24, engine))
+    for kind in (FIT, MODEL):
+        first, said = true, emulator.predict(truth.scaled)
+        if kind == MODEL:
+            first = replace(true, mean=simulate_targets(disease, control, rules, Draws(background, true.scaled),
+                                                        TRUTH_SUBJECTS, 24, engine))
+            said = simulated_cells(truth, TRUTH_SUBJECTS, 26)
         table, size = ranks(disease, control, first, pool, 25)
-        cells_table, cells_size = ranks(disease, series, cells(true.scaled, subjects, 26), cells_pool, 28)
+        cells_table, cells_size = ranks(disease, series, with_bias(disease, series, rules, truth, said), cells_pool, 28)
         print(f"{kind}: median effective draws {np.median(size):.0f} and {np.median(cells_size):.0f}", flush=True)
         for j, line in enumerate(np.concatenate([table, cells_table[:, at]], axis=1)):
             rows.append({"predicted_by": kind, "truth": str(j), "effective_background": f"{size[j]:.1f}",
