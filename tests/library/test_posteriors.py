@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stroma.calibration.fingerprint import data_hash
-from stroma.calibration.posterior import FILE, Posterior, load_posterior
+from stroma.calibration.posterior import FILE, PRIORS, Posterior, load_posterior
 from stroma.calibration.rounds import MIN_EFFECTIVE_SIZE
 from stroma.calibration.targets import load_targets
 from stroma.disease import Disease, known_diseases, load_disease
@@ -41,7 +41,8 @@ def test_every_origin_has_its_posterior_or_the_page_says_which_has_not(disease: 
 def test_each_is_of_todays_tables_and_rests_on_enough_draws(disease: Disease) -> None:
     for label, posterior in {"retrospective": load_posterior(disease, FILE), **kept(disease)}.items():
         assert posterior.manifest["data_hash"] == data_hash(disease), label
-        assert posterior.effective_size() >= MIN_EFFECTIVE_SIZE, label
+        for prior in PRIORS:
+            assert posterior.effective_size(prior) >= MIN_EFFECTIVE_SIZE, (label, prior)
 
 
 def test_no_emulator_is_off_by_a_sampling_error_where_its_posterior_lies(disease: Disease) -> None:
