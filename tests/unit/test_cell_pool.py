@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stroma.calibration.cell_pool import SIZE, CellDraws, Pool
+from stroma.calibration.cell_pool import CellDraws, Pool
 from stroma.calibration.cell_weights import SCEPTICAL_MEDIAN, SCEPTICAL_SPREAD
 from stroma.calibration.likelihood import effect_scale
 from stroma.calibration.origin import has_cells
@@ -20,7 +20,7 @@ from stroma.disease import Disease, load_disease
 from stroma.population.priors import centre, sample_prior
 from stroma.streams import generator
 
-GROUPS, ERROR, FAR = 300, 0.3, 2.5
+GROUPS, ERROR, FAR, SIZE = 300, 0.3, 2.5, 100_000
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def found(knee: Disease, background: Round) -> tuple[Pool, float, float]:
     k = len(source.names)
     coefficients = np.zeros((n_terms(k), 1))
     coefficients[1 + source.names.index(knee.amplitude)] = 1.0
-    pool = source.pool(Emulator(np.zeros(k), np.ones(k), coefficients, np.zeros(1)), 3)
+    pool = source.pool(Emulator(np.zeros(k), np.ones(k), coefficients, np.zeros(1)), 3, SIZE)
     spread = knee.parameters["series_spread"].value * effect_scale(knee, series.kind, series.quantity)
     return pool, number, float(np.hypot(ERROR, spread))
 

@@ -20,7 +20,6 @@ from stroma.library import library_root
 from stroma.streams import generator
 from stroma.trial.rules import load_rules
 
-SIZE = 100_000
 # How often a pool is drawn nearer to where its draws count.
 NEARER = 3
 CHUNK = 10_000
@@ -96,7 +95,7 @@ class CellDraws:
         own, log_ratio = propose(self._disease, self._own, near, count, seed)
         return Draws(self.names, np.concatenate([whole.draws.scaled[group], own], axis=1)), group, log_ratio
 
-    def pool(self, emulator: Emulator | None, number: int, count: int = SIZE) -> Pool:
+    def pool(self, emulator: Emulator | None, number: int, count: int) -> Pool:
         """Return weighed draws, in steps from the prior to where they count; without an emulator from the prior."""
         steps = NEARER if emulator else 1
         near = found = None

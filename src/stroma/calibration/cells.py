@@ -27,6 +27,8 @@ DRAWS_A_TERM = 10
 MOST_BATCHES = 12
 # By how many sampling errors an emulator that has not seen a batch may be off under any prior: to stop, and at all.
 WELL_SMOOTHED, TOO_ROUGH = 0.25, 1.0
+# Draws that are weighed for each that a batch simulates.
+WEIGHED = 50
 MORE = "more --draws"
 
 
@@ -50,7 +52,7 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
     Raises
     ------
     StromaError
-        C030 when fewer than 100 effective background draws count under one of the priors, when all batches together
+        C030 when fewer than 100 effective background draws count under the current prior, when all batches together
         are too few for an emulator, or when it is still off by a sampling error after them.
     """
     source = CellDraws(disease, targets, background, settings.seed)
@@ -78,7 +80,7 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
             draws, weights = source.draw(settings.draws, batch)[0], {}
         else:
             rng = generator(settings.seed, f"draws near the posterior/{batch}")
-            draws, weights = source.pool(before, batch).take(settings.draws, rng)
+            draws, weights = source.pool(before, batch, WEIGHED * settings.draws).take(settings.draws, rng)
         found = kept.arrays(f"cells_{batch}", partial(simulate, draws, weights))
         scaled, simulated = np.concatenate([scaled, found["scaled"]]), np.concatenate([simulated, found["predicted"]])
         if before is not None:
@@ -90,9 +92,11 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
     if np.abs(error).max() >= TOO_ROUGH:
         raise fail("C030", f"the emulator of the MSC stage is off by {np.abs(error).max():.1f} sampling errors",
                    hint=MORE, exit_code=3)
-    pool = source.pool(fit_emulator(scaled, simulated, cubic=amplitude), MOST_BATCHES)
-    require_effective("MSC", min(distinct_size(w, pool.group) for w in pool.weights.values()), MORE)
-    return _round(pool, residual, error), pool.weights
+    emulator = fit_emulator(scaled, simulated, cubic=amplitude)
+    pool = source.pool(emulator, MOST_BATCHES, WEIGHED * settings.draws)
+    second = _round(pool, residual, error)
+    require_effective("MSC", second.effective, MORE)
+    return second, pool.weights
 
 
 def _worst(errors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
