@@ -16,6 +16,8 @@ from stroma.disease import Disease, known_diseases, load_disease
 from stroma.report.validation_page import read_notes
 from stroma.validation.plan import rolling_plan
 
+# Stored fits that miss the limit, each with the reason; the limit stays.
+TOO_FEW = {("sle", "before-2023-01-01"): "97 draws: the fit passed with just above 100 and lost some to thinning"}
 CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 
 
@@ -41,8 +43,8 @@ def test_every_origin_has_its_posterior_or_the_page_says_which_has_not(disease: 
 def test_each_is_of_todays_tables_and_rests_on_enough_draws(disease: Disease) -> None:
     for label, posterior in {"retrospective": load_posterior(disease, FILE), **kept(disease)}.items():
         assert posterior.manifest["data_hash"] == data_hash(disease), label
-        # The fit asks for 100; keeping 2,000 of its draws costs up to a tenth.
-        assert posterior.effective_size() >= 0.9 * MIN_EFFECTIVE_SIZE, label
+        # Strict: whoever mends one of TOO_FEW has to take it off the list.
+        assert (posterior.effective_size() < MIN_EFFECTIVE_SIZE) == ((disease.disease_id, label) in TOO_FEW), label
         for prior in PRIORS:  # the others are shown beside their effective draws
             assert posterior.effective_size(prior) >= 0.5 * MIN_EFFECTIVE_SIZE, (label, prior)
 

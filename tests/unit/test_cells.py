@@ -54,7 +54,7 @@ def test_much_less_pain_in_three_blinded_trials_raises_the_effect_of_the_cells(
         amplitude = second.draws.scaled[:, second.draws.names.index(knee.amplitude)]
         found[change] = second.weight @ amplitude
         assert np.abs(second.smoothing_error).max() < 1.0
-        # An emulator that has not seen a draw keeps no trace of its patients.
+        # What it leaves over holds the noise of a draw's few patients.
         noise = second.residual_sd
         assert (noise > 1.0).all(), "some points of pain, between draws of 16 patients"
     assert found[-40.0] > found[-20.0] + 0.3
