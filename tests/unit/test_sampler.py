@@ -42,13 +42,22 @@ def test_chain_and_weights_give_the_gaussian_posterior():
         return -0.5 * x[:, 0] ** 2 - 0.5 * ((1.0 - x[:, 0]) / 0.5) ** 2
 
     start = np.random.default_rng(3).normal(size=(16, 1))
-    chain = explore(posterior, start, 4000, seed=4)
+    chain, _ = explore(posterior, start, 4000, seed=4)
     assert abs(chain.mean() - 0.8) < 0.03
     assert abs(chain.var() - 0.2) < 0.02
     points = np.random.default_rng(5).normal(0.5, 0.7, size=(20_000, 1))
     weight, effective = importance_weights(posterior(points), -0.5 * ((points[:, 0] - 0.5) / 0.7) ** 2)
     assert abs(weight @ points[:, 0] - 0.8) < 0.02
     assert effective > 8000
+
+
+def test_a_chain_is_worth_as_many_draws_as_its_means_scatter_like():
+    """Means of n independent draws scatter with SD 1/sqrt(n); so do those of chains worth n draws, whatever started."""
+    rng = np.random.default_rng(7)
+    found = [explore(lambda x: -0.5 * (x**2).sum(axis=1), rng.normal(size=(24, 6)), 1500, seed=s) for s in range(24)]
+    scatter = np.sqrt(np.mean([chain.mean(axis=0) ** 2 for chain, _ in found]))
+    expected = 1 / np.sqrt(np.mean([worth for _, worth in found]))
+    assert 0.6 < scatter / expected < 1.3, "the longest of six autocorrelation times, so rather too few"
 
 
 def test_a_point_of_no_probability_gets_no_weight():

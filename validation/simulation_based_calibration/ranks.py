@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import chisquare, kstest
 
-from stroma.calibration.background import fit_background
+from stroma.calibration.background import BackgroundDensity, fit_background
 from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.likelihood import SHARES, Likelihood, cells_spread, effect_scale, open_label_shift
 from stroma.calibration.rounds import Checkpoints, Settings
@@ -31,7 +32,7 @@ from stroma.disease import Disease, load_disease
 from stroma.engine.backends import backend
 from stroma.kernel.native import cache_folder
 from stroma.library import library_root
-from stroma.population.priors import log_prior, sample_prior
+from stroma.population.priors import sample_prior
 from stroma.population.subjects import effective_size
 from stroma.streams import generator
 from stroma.trial.rules import ResponseRule, load_rules
@@ -176,19 +177,10 @@ def from_ranks(rows: Sequence[dict[str, str]]) -> list[dict]:
 def background_chain(disease: Disease, targets: Sequence[Target], near: Emulated, start: NDArray[np.float64],
                      seed: int) -> Predicted:
     """Draw from the background posterior of the fit, with the predictions of its emulator."""
-    names = disease.fitted_in("background")
-    at = names.index("study_spread")
-
-    def spread(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.exp(np.clip(x[:, at], -5, 2))
-
-    def density(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = log_prior(disease, names, x) + likelihood.total(near.emulator.predict(x), spread(x))
-        return np.nan_to_num(found, nan=-np.inf)
-
-    likelihood = Likelihood(disease, targets)
-    chain = explore(density, start, STEPS, seed)
-    return Predicted(chain, near.emulator.predict(chain), np.repeat(spread(chain)[:, None], len(targets), axis=1))
+    log_density = partial(BackgroundDensity(disease, targets).log, emulator=near.emulator)
+    chain, _ = explore(log_density, start, STEPS, seed)
+    spread = np.exp(chain[:, disease.fitted_in("background").index("study_spread")])
+    return Predicted(chain, near.emulator.predict(chain), np.repeat(spread[:, None], len(targets), axis=1))
 
 
 def main() -> None:
@@ -200,14 +192,12 @@ def main() -> None:
     settings = Settings(1500, 2000, 128, 8, 1)
     kept = Checkpoints(cache_folder() / "calibration", fit_key(disease, control, settings.key(), "background"))
     found, simulated = fit_background(disease, control, settings, engine, kept, None)
-    near = Emulated(simulated.scaled[settings.prior_draws:], simulated.predicted[settings.prior_draws:])
     print(f"background: {found.effective:.0f} effective draws", flush=True)
 
     background = found.draws.names
     own = tuple(n for n in disease.uncertain if n not in background)
-    best = found.draws.scaled[np.argsort(-found.weight)]
-    start = best[np.sort(np.unique(best, axis=0, return_index=True)[1])][:4 * len(background)]
-    chain = background_chain(disease, control, near, start, 21)
+    start = np.unique(found.draws.scaled, axis=0)[:4 * len(background)]
+    chain = background_chain(disease, control, simulated, start, 21)
     distinct = np.unique(chain.scaled, axis=0, return_index=True)[1]  # a walker that stays must not meet itself
     pick = generator(23, "truths and pool").permutation(distinct)
     true, pool = chain.of(pick[:TRUTHS]), chain.of(pick[TRUTHS:TRUTHS + POOL])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from stroma.calibration.likelihood import Likelihood
 from stroma.calibration.origin import RETROSPECTIVE, Origin, require_fit_side
-from stroma.calibration.rounds import Checkpoints, Round, Settings, require_effective, smoothing_error, staged
+from stroma.calibration.rounds import (
+    WELL_SMOOTHED,
+    Checkpoints,
+    Round,
+    Settings,
+    require_effective,
+    require_smooth,
+    smoothing_error,
+    staged,
+)
 from stroma.calibration.sampler import Emulated, Emulator, explore, importance_weights
 from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
@@ -21,14 +30,60 @@ from stroma.population.priors import log_prior, sample_prior
 from stroma.streams import generator
 from stroma.trial.rules import load_rules
 
+# So many of the draws that a round simulates are to count under the emulator fitted with them.
 ENOUGH_EFFECTIVE_SIZE = 400.0
-CHAIN_STEPS = 4000
+# Steps of the chain that says where to simulate, and of the one that gives the posterior.
+GUIDE_STEPS, CHAIN_STEPS = 2000, 6000
+# Draws of the posterior for each that a round simulates: the arms with cells will leave only part of them.
+KEPT = 2
+MORE = "more --draws or --rounds"
+
+
+class BackgroundDensity:
+    """The posterior density of background parameters given control arms, with an emulator in place of the model.
+
+    Parameters
+    ----------
+    disease : Disease
+    targets : sequence of Target
+    """
+
+    def __init__(self, disease: Disease, targets: Sequence[Target]) -> None:
+        self._disease, self._names = disease, disease.fitted_in("background")
+        self._spread_at = self._names.index("study_spread")
+        self.likelihood = Likelihood(disease, targets)
+
+    def log(self, scaled: NDArray[np.float64], emulator: Emulator) -> NDArray[np.float64]:
+        """Return the log density of draws, shape (n,); minus infinity where it is undefined."""
+        spread = np.exp(np.clip(scaled[:, self._spread_at], -5, 2))
+        prior = log_prior(self._disease, self._names, scaled)
+        return np.nan_to_num(prior + self.likelihood.total(emulator.predict(scaled), spread), nan=-np.inf)
+
+    def sample(self, known: Emulated, count: int, steps: int, seed: int, label: str) -> tuple[Draws, float]:
+        """Draw from the density with a chain that starts at the best known draws.
+
+        Returns
+        -------
+        Draws
+        float
+            How many independent draws they are worth.
+        """
+        best = known.scaled[np.argsort(-self.log(known.scaled, known.emulator))]
+        apart = np.sort(np.unique(best, axis=0, return_index=True)[1])  # a move between equal walkers divides by 0
+        start = best[apart[:4 * len(self._names)]]
+        chain, worth = explore(partial(self.log, emulator=known.emulator), start, steps, seed)
+        taken = generator(seed, label).choice(chain.shape[0], min(count, chain.shape[0]), replace=False)
+        return Draws(self._names, chain[taken]), 1.0 / (1.0 / taken.size + 1.0 / worth)
 
 
 def fit_background(disease: Disease, targets: Sequence[Target], settings: Settings, backend: Backend,
                    kept: Checkpoints, progress: Progress | None, origin: Origin = RETROSPECTIVE,
                    start: Emulated | None = None) -> tuple[Round, Emulated]:
-    """Fit the background parameters to control arms, round by round until enough draws count.
+    """Fit the background parameters to control arms.
+
+    An emulator says where the posterior lies; draws are simulated there, until it is right on a round that it has
+    not seen and that round does not move the posterior any more. The posterior is then a chain under the emulator
+    alone, of more draws than a round simulates.
 
     Parameters
     ----------
@@ -37,66 +92,55 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
 
     Returns
     -------
-    Round, Emulated
-        The last round; every draw simulated.
+    Round
+        Draws of the posterior, evenly weighted, and the error of the emulator on the last round, before it saw it.
+    Emulated
+        Every draw simulated.
 
     Raises
     ------
     StromaError
-        C010-C012 for targets that the origin does not see, C030 when the effective sample size stays below 100.
+        C010-C012 for targets that the origin does not see, C030 when after the last round fewer than 100 of its draws
+        count or the emulator is off by a sampling error.
     """
     require_fit_side(targets, origin)
     names = disease.fitted_in("background")
     rules = load_rules(library_root() / "evidence" / "response_rules.csv")
-    spread_at = names.index("study_spread")
-    likelihood = Likelihood(disease, targets)
+    density = BackgroundDensity(disease, targets)
 
-    def simulate(scaled: NDArray[np.float64], label: str) -> NDArray[np.float64]:
-        return simulate_targets(disease, targets, rules, Draws(names, scaled), settings.subjects, settings.seed,
-                                backend, staged(progress, label))
+    def simulate(draws: Draws, number: int) -> dict[str, NDArray]:
+        return {"scaled": draws.scaled,
+                "predicted": simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed, backend,
+                                              staged(progress, f"control arms, round {number + 1}"))}
 
-    def log_posterior(scaled: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        prior = log_prior(disease, names, scaled)
-        spread = np.exp(np.clip(scaled[:, spread_at], -5, 2))
-        return prior + likelihood.total(predicted, spread)
+    def next_round(known: Emulated, number: int) -> dict[str, NDArray]:
+        draws, _ = density.sample(known, settings.draws, GUIDE_STEPS, settings.seed + number, "where to simulate")
+        return simulate(draws, number)
 
-    def next_round(emulator: Emulator, best: NDArray[np.float64], number: int) -> dict[str, NDArray]:
-        points, log_proposed = _propose(emulator, log_posterior, best, settings, number)
-        return {"scaled": points, "log_proposed": log_proposed,
-                "predicted": simulate(points, f"control arms, round {number + 1}")}
+    def posterior(known: Emulated) -> dict[str, NDArray]:
+        draws, worth = density.sample(known, KEPT * settings.draws, CHAIN_STEPS, settings.seed, "posterior")
+        return {"scaled": draws.scaled, "worth": np.array(worth)}
 
     if start is None:
-        scaled = sample_prior(disease, names, settings.prior_draws, settings.seed)
-        first = kept.arrays("background_0", lambda: {"predicted": simulate(scaled, "control arms, round 1")})
-        start = Emulated(scaled, first["predicted"])
-    near = simulated = start
-    found: Round | None = None
+        prior = Draws(names, sample_prior(disease, names, settings.prior_draws, settings.seed))
+        first = kept.arrays("background_0", lambda: simulate(prior, 0))
+        start = Emulated(first["scaled"], first["predicted"])
+    known = start
+    error = residual = np.zeros(len(targets))
+    effective = 0.0
     for number in range(1, settings.rounds + 1):
-        best = near.scaled[np.argsort(-log_posterior(near.scaled, near.emulator.predict(near.scaled)))]
-        arrays = kept.arrays(f"background_{number}", partial(next_round, near.emulator, best, number))
-        scaled = arrays["scaled"]
-        near = near.joined(scaled, arrays["predicted"]) if number > 1 else Emulated(scaled, arrays["predicted"])
-        simulated = simulated.joined(scaled, arrays["predicted"])
-        smooth = near.emulator.predict(scaled)
-        weight, effective = importance_weights(log_posterior(scaled, smooth), arrays["log_proposed"])
-        found = Round(Draws(names, scaled), smooth, np.arange(weight.size), weight, effective,
-                      near.emulator.residual_sd,
-                      smoothing_error(likelihood, weight, arrays["predicted"], smooth))
-        if effective >= ENOUGH_EFFECTIVE_SIZE:
+        found = kept.arrays(f"background_{number}", partial(next_round, known, number))
+        scaled, predicted = found["scaled"], found["predicted"]
+        unseen, proposed = known.emulator.predict(scaled), density.log(scaled, known.emulator)
+        error = smoothing_error(density.likelihood, np.full(scaled.shape[0], 1.0 / scaled.shape[0]), predicted, unseen)
+        residual = np.std(predicted - unseen, axis=0, dtype=float)
+        known = known.joined(scaled, predicted)
+        _, effective = importance_weights(density.log(scaled, known.emulator), proposed)
+        if effective >= ENOUGH_EFFECTIVE_SIZE and np.abs(error).max() < WELL_SMOOTHED:
             break
-    assert found is not None
-    require_effective("background", found.effective, "more --draws or --rounds")
-    return found, simulated
-
-
-def _propose(emulator: Emulator, log_posterior: Callable, best: NDArray[np.float64], settings: Settings,
-             number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Draw from the emulated posterior, starting at the best draws so far; return draws and log density."""
-
-    def density(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.nan_to_num(log_posterior(x, emulator.predict(x)), nan=-np.inf)
-
-    distinct = best[np.sort(np.unique(best, axis=0, return_index=True)[1])]  # a move between equal walkers divides by 0
-    chain = explore(density, distinct[:4 * best.shape[1]], CHAIN_STEPS, settings.seed + number)
-    points = chain[generator(settings.seed, f"proposal/{number}").choice(chain.shape[0], settings.draws)]
-    return points, density(points)
+    require_effective("background", effective, MORE)
+    require_smooth("background", error, MORE)
+    chain = kept.arrays("background_posterior", partial(posterior, known))
+    count = chain["scaled"].shape[0]
+    return Round(Draws(names, chain["scaled"]), known.emulator.predict(chain["scaled"]), np.arange(count),
+                 np.full(count, 1.0 / count), float(chain["worth"]), residual, error), known

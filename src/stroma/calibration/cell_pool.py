@@ -73,7 +73,7 @@ class CellDraws:
 
     def __init__(self, disease: Disease, targets: Sequence[Target], background: Round, seed: int) -> None:
         self._disease, self._targets, self._background, self._seed = disease, targets, background, seed
-        self._rules = load_rules(library_root() / "evidence" / "response_rules.csv")
+        self.rules = load_rules(library_root() / "evidence" / "response_rules.csv")
         self._own = [n for n in disease.uncertain if n not in background.draws.names]
         self.names = (*background.draws.names, *self._own)
 
@@ -105,7 +105,7 @@ class CellDraws:
                 near = normal_around(self._disease, self._own, own, found.credited)
             draws, group, log_ratio = self.draw(count, steps * number + step, near)
             smooth = _predicted(emulator, draws, len(self._targets))
-            logs = log_weights(self._disease, self._rules, self._targets, draws, smooth)
+            logs = log_weights(self._disease, self.rules, self._targets, draws, smooth)
             weights = {p: importance_weights(logs[p], -log_ratio)[0] for p in PRIORS}
             found = Pool(draws, group, smooth, weights)
         assert found is not None

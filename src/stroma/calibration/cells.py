@@ -11,22 +11,27 @@ from numpy.typing import NDArray
 from stroma.calibration.cell_pool import CREDITING, CellDraws, Pool
 from stroma.calibration.likelihood import Likelihood
 from stroma.calibration.posterior import distinct_size
-from stroma.calibration.rounds import Checkpoints, Round, Settings, require_effective, smoothing_error, staged
+from stroma.calibration.rounds import (
+    WELL_SMOOTHED,
+    Checkpoints,
+    Round,
+    Settings,
+    require_effective,
+    require_smooth,
+    smoothing_error,
+    staged,
+)
 from stroma.calibration.sampler import fit_emulator, n_terms
 from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
 from stroma.errors import fail
-from stroma.library import library_root
 from stroma.streams import generator
-from stroma.trial.rules import load_rules
 
 # With fewer an emulator follows the noise of the draws that it is fitted to.
 DRAWS_A_TERM = 10
 MOST_BATCHES = 12
-# By how many sampling errors an emulator that has not seen a batch may be off under any prior: to stop, and at all.
-WELL_SMOOTHED, TOO_ROUGH = 0.25, 1.0
 # Draws that are weighed for each that a batch simulates.
 WEIGHED = 50
 MORE = "more --draws"
@@ -65,12 +70,11 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
         raise fail("C030", f"the emulator of the MSC stage needs {enough:,} draws, {MOST_BATCHES - 1} batches of "
                            f"{settings.draws:,} are fewer", hint=MORE, exit_code=3)
     likelihood = Likelihood(disease, targets)
-    rules = load_rules(library_root() / "evidence" / "response_rules.csv")
     scaled, simulated = np.zeros((0, len(source.names))), np.zeros((0, len(targets)))
     residual, error = np.zeros(len(targets)), np.full(len(targets), np.inf)
 
     def simulate(draws: Draws, weights: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray]:
-        raw = simulate_targets(disease, targets, rules, draws, settings.subjects, settings.seed, backend,
+        raw = simulate_targets(disease, targets, source.rules, draws, settings.subjects, settings.seed, backend,
                                staged(progress, "arms with cells"))
         return {"scaled": draws.scaled, "predicted": raw, **weights}
 
@@ -89,9 +93,7 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
             error = _worst([smoothing_error(likelihood, found[p], found["predicted"], smooth) for p in CREDITING])
             if np.abs(error).max() < WELL_SMOOTHED:
                 break
-    if np.abs(error).max() >= TOO_ROUGH:
-        raise fail("C030", f"the emulator of the MSC stage is off by {np.abs(error).max():.1f} sampling errors",
-                   hint=MORE, exit_code=3)
+    require_smooth("MSC", error, MORE)
     emulator = fit_emulator(scaled, simulated, cubic=amplitude)
     pool = source.pool(emulator, MOST_BATCHES, WEIGHED * settings.draws)
     second = _round(pool, residual, error)

@@ -14,6 +14,7 @@ from stroma.calibration.what_if import set_parameters
 from stroma.disease import load_disease
 from stroma.engine.backends import backend
 from stroma.errors import Problems, fail, nearest
+from stroma.population.baseline import require_population
 from stroma.trial.changes import read_scenario
 from stroma.trial.given import given_therapies
 from stroma.trial.observe import observe
@@ -72,11 +73,9 @@ def simulate(disease: str, therapies: Sequence[str] = (), *, dose: str = "", day
         problems.add("C023", f"`{prior}` is no prior of the effect of the cells", hint=nearest(prior, PRIORS))
     if n < 1:
         problems.add("C023", f"{n} patients cannot be simulated", hint="n is 1 or more")
-    people = population or loaded.config["populations"][0]
-    if people not in loaded.config["populations"]:
-        problems.add("P001", f"`{disease}` has no population `{people}`",
-                     hint=nearest(people, loaded.config["populations"]))
     problems.raise_if_any()
+    people = population or loaded.config["populations"][0]
+    require_population(loaded, people)
     given = given_therapies(therapies, dose)
     drawn = posterior_draws(choose_posterior(loaded, fit), prior, n, seed)
     if prior == "none":

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stroma.calibration.background import CHAIN_STEPS
+from stroma.calibration.background import GUIDE_STEPS, BackgroundDensity
 from stroma.calibration.baselines import random_effects
 from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.fit import Calibration
@@ -28,15 +28,12 @@ from stroma.calibration.predictive import (
     without_noise,
 )
 from stroma.calibration.rounds import Checkpoints, Settings, Simulated
-from stroma.calibration.sampler import Emulated, explore
 from stroma.calibration.scores import LEVEL, central_interval, contains, interval_score
 from stroma.calibration.simulate import Draws, Progress
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
-from stroma.population.priors import log_prior
 from stroma.population.subjects import effective_size
-from stroma.streams import generator
 
 FILE = "background_check.csv"
 MIN_DRAWS = 50.0
@@ -139,38 +136,24 @@ def _explored(disease: Disease, whole: Simulated, trial: str, own: Sequence[Targ
               backend: Backend, work: Path, progress: Progress | None) -> tuple[Draws, NDArray[np.float64]]:
     """Sample the background posterior without a trial and simulate that trial's arms at what was found.
 
-    The likelihood of the other trials is that of the emulator fitted to all that the whole fit simulated after
-    its first round; the arms left out are simulated anew.
+    The likelihood of the other trials is that of the emulator fitted to all that the whole fit simulated; the arms
+    left out are simulated anew.
     """
     rest = [t for t in whole.targets if t.trial != trial]
     kept = Checkpoints(work, fit_key(disease, rest, f"{settings.key()}/explored from {whole.key}", "background"))
-    near, names, likelihood = _near(whole, rest, settings), disease.fitted_in("background"), Likelihood(disease, rest)
-
-    def density(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-        spread = np.exp(np.clip(scaled[:, names.index("study_spread")], -5, 2))
-        total = log_prior(disease, names, scaled) + likelihood.total(near.emulator.predict(scaled), spread)
-        return np.nan_to_num(total, nan=-np.inf)
 
     def explored() -> dict[str, NDArray]:
-        best = np.unique(near.scaled, axis=0)
-        best = best[np.argsort(-density(best))][:4 * best.shape[1]]
-        chain = explore(density, best, CHAIN_STEPS, settings.seed)
-        scaled = chain[generator(settings.seed, f"without {trial}").choice(chain.shape[0], WITHOUT_DRAWS)]
-        return {"scaled": scaled, **simulate_halves(disease, own, Draws(names, scaled), settings.subjects,
-                                                    settings.seed, backend, report)}
+        draws, _ = BackgroundDensity(disease, rest).sample(whole.of(rest), WITHOUT_DRAWS, GUIDE_STEPS, settings.seed,
+                                                           f"without {trial}")
+        return {"scaled": draws.scaled, **simulate_halves(disease, own, draws, settings.subjects, settings.seed,
+                                                          backend, report)}
 
     def report(_: str, done: int, total: int) -> None:
         if progress:
             progress(f"without {trial}", done, total)
 
     found = kept.arrays("left_out_halves", explored)
-    return Draws(names, found["scaled"]), without_noise(found)
-
-
-def _near(whole: Simulated, rest: Sequence[Target], settings: Settings) -> Emulated:
-    """Return what was simulated of the remaining trials after the first round, whose draws are those of the prior."""
-    known = whole.of(rest)
-    return Emulated(known.scaled[settings.prior_draws:], known.predicted[settings.prior_draws:])
+    return Draws(disease.fitted_in("background"), found["scaled"]), without_noise(found)
 
 
 def later_arms(disease: Disease, found: Calibration, targets: Sequence[Target], backend: Backend, seed: int,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 def empirical_logit(share: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the log odds of a share, with half a patient added on both sides.
 
-    Its mean over repeated samples is nearer to the logit of the true share than that of any other constant, and it
-    stays finite at none and at all.
+    To first order in 1/n its mean over repeated samples is the logit of the true share, of all such constants only
+    with this one; it stays finite at none and at all.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from stroma.calibration.targets import Target
 from stroma.errors import fail
 
 MIN_EFFECTIVE_SIZE = 100.0
+# By how many sampling errors an emulator may be off on draws that it has not seen: to stop, and at all.
+WELL_SMOOTHED, TOO_ROUGH = 0.25, 1.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,12 @@ class Settings:
 
     def key(self) -> str:
         """Return a text that changes with every setting."""
-        return f"{self.prior_draws}/{self.draws}/{self.subjects}/{self.rounds}/{self.seed}"
+        return "/".join(map(str, astuple(self)))
+
+    @classmethod
+    def of_key(cls, key: str) -> Settings:
+        """Return the settings of a key."""
+        return cls(*map(int, key.split("/")))
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,10 @@ class Round:
     effective : float
         Effective number of distinct background draws.
     residual_sd : ndarray, shape (n_target,)
-        What the emulator leaves unexplained: mostly the Monte-Carlo noise of the patients of a draw.
+        What an emulator leaves unexplained on a round that it has not seen: mostly the Monte-Carlo noise of the
+        patients of a draw.
     smoothing_error : ndarray, shape (n_target,)
-        How far the emulator is off where the posterior lies, in units of each number's sampling error.
+        How far that emulator is off there on average, in units of each number's sampling error.
     """
 
     draws: Draws
@@ -122,11 +130,24 @@ def require_effective(what: str, effective: float, hint: str) -> None:
     Raises
     ------
     StromaError
-        C030 when the effective number of distinct background draws is below 100.
+        C030 when fewer than 100 count.
     """
     if effective < MIN_EFFECTIVE_SIZE:
         raise fail("C030", f"the {what} posterior rests on {effective:.0f} effective background draws, "
                            f"{MIN_EFFECTIVE_SIZE:.0f} are needed", hint=hint, exit_code=3)
+
+
+def require_smooth(what: str, error: NDArray[np.float64], hint: str) -> None:
+    """Refuse a stage whose emulator is off by a sampling error.
+
+    Raises
+    ------
+    StromaError
+        C030.
+    """
+    if error.size and np.abs(error).max() >= TOO_ROUGH:
+        raise fail("C030", f"the emulator of the {what} stage is off by {np.abs(error).max():.1f} sampling errors",
+                   hint=hint, exit_code=3)
 
 
 def staged(progress: Progress | None, stage: str) -> Progress | None:

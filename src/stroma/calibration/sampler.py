@@ -1,9 +1,6 @@
-"""Adaptive importance sampling with an emulator as guide and as smoother.
+"""An emulator of the simulated statistics, an ensemble sampler (emcee) for densities under it, and their weights.
 
-Round one draws from the prior. A quadratic emulator of the predicted statistics, fitted to simulated draws,
-guides an ensemble sampler (emcee) to where the posterior lies; the next round simulates draws of that chain
-and weighs each by the posterior under an emulator refitted with the new round over the one that proposed it.
-Smoothing by the fit is needed: with some hundred patients a draw the raw statistics carry Monte-Carlo noise,
+Smoothing by the emulator is needed: with some hundred patients a draw the raw statistics carry Monte-Carlo noise,
 which thousands of draws average out. What the emulator leaves unexplained is kept with the posterior.
 """
 
@@ -95,7 +92,8 @@ class Emulated:
         return Emulated(np.concatenate([self.scaled, scaled]), np.concatenate([self.predicted, predicted]))
 
 
-def explore(log_density: LogDensity, start: NDArray[np.float64], steps: int, seed: int) -> NDArray[np.float64]:
+def explore(log_density: LogDensity, start: NDArray[np.float64], steps: int,
+            seed: int) -> tuple[NDArray[np.float64], float]:
     """Sample a density with emcee's affine-invariant ensemble.
 
     Parameters
@@ -110,6 +108,8 @@ def explore(log_density: LogDensity, start: NDArray[np.float64], steps: int, see
     Returns
     -------
     ndarray, shape (m, k)
+    float
+        How many independent draws these are worth, by the longest autocorrelation time of any parameter.
     """
     import emcee
 
@@ -117,7 +117,10 @@ def explore(log_density: LogDensity, start: NDArray[np.float64], steps: int, see
                                     moves=[(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)])
     state = emcee.State(start, random_state=np.random.RandomState(seed % 2**32).get_state())
     sampler.run_mcmc(state, steps, skip_initial_state_check=True)
-    return np.asarray(sampler.get_chain(discard=steps // 2, thin=5, flat=True))
+    kept = steps - steps // 2
+    slowest = float(sampler.get_autocorr_time(discard=steps // 2, tol=0).max())
+    chain = np.asarray(sampler.get_chain(discard=steps // 2, thin=5, flat=True))
+    return chain, start.shape[0] * kept / slowest
 
 
 def importance_weights(log_target: NDArray[np.float64],

@@ -139,21 +139,36 @@ def simulate_targets(disease: Disease, targets: Sequence[Target], rules: Mapping
 def statistic(disease: Disease, target: Target, seen: Quantities, visit_day: NDArray[np.float64],
               rules: Mapping[str, ResponseRule], per_draw: int, solved: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Reduce one arm's quantities to the target's statistic for every draw, shape (n_draw,)."""
-    visit = int(np.argmin(np.abs(visit_day - target.day)))
-    weight = entry_weight(disease, target, seen, per_draw) * solved.reshape(-1, per_draw)
-
-    def mean(values: NDArray) -> NDArray[np.float64]:
-        table = np.nan_to_num(np.asarray(values, float)).reshape(-1, per_draw)
-        return (table * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-12)
-
     if target.kind == "proportion":
-        share = mean(rules[target.quantity].evaluate(seen, visit_day)[:, visit])
-        counted = weight.sum(axis=1) ** 2 / np.maximum((weight**2).sum(axis=1), 1e-300)
-        return empirical_logit(share, counted)
+        return empirical_logit(*share(disease, target, seen, visit_day, rules, per_draw, solved))
+    visit, weight = _visit(target, visit_day), _counted(disease, target, seen, per_draw, solved)
     values = seen[target.quantity]
     if target.kind == "change":
-        return mean(values[:, visit] - values[:, 0])
-    return np.log(np.maximum(mean(values[:, visit]), 1e-6) / np.maximum(mean(values[:, 0]), 1e-6))
+        return _mean(values[:, visit] - values[:, 0], weight)
+    return np.log(np.maximum(_mean(values[:, visit], weight), 1e-6) / np.maximum(_mean(values[:, 0], weight), 1e-6))
+
+
+def share(disease: Disease, target: Target, seen: Quantities, visit_day: NDArray[np.float64],
+          rules: Mapping[str, ResponseRule], per_draw: int,
+          solved: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the share of responders of every draw and of how many patients it is, effectively; shape (n_draw,)."""
+    weight = _counted(disease, target, seen, per_draw, solved)
+    responds = rules[target.quantity].evaluate(seen, visit_day)[:, _visit(target, visit_day)]
+    return _mean(responds, weight), weight.sum(axis=1) ** 2 / np.maximum((weight**2).sum(axis=1), 1e-300)
+
+
+def _visit(target: Target, visit_day: NDArray[np.float64]) -> int:
+    return int(np.argmin(np.abs(visit_day - target.day)))
+
+
+def _counted(disease: Disease, target: Target, seen: Quantities, per_draw: int,
+             solved: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return entry_weight(disease, target, seen, per_draw) * solved.reshape(-1, per_draw)
+
+
+def _mean(values: NDArray, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    table = np.nan_to_num(np.asarray(values, float)).reshape(weight.shape)
+    return (table * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-12)
 
 
 def entry_weight(disease: Disease, target: Target, seen: Quantities, per_draw: int) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from scipy.special import expit, logit
 
 from stroma.calibration.likelihood import SHARES, Likelihood, cells_spread, effect_scale, open_label_shift
 from stroma.calibration.predict import Drawn
-from stroma.calibration.simulate import entry_weight, people_of, regimen, statistic, visits_of
+from stroma.calibration.simulate import people_of, regimen, share, statistic, visits_of
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
@@ -134,12 +134,8 @@ class Game:
         seen = observe(self.disease, pool, self.settings.seed)
 
         def read(target: Target) -> NDArray[np.float64]:
-            found = statistic(self.disease, target, seen, self.visit_day, self.rules, self.settings.subjects,
-                              pool.solved)
-            if target.kind != "proportion":
-                return found
-            weight = entry_weight(self.disease, target, seen, self.settings.subjects)
-            return plain_logit(found, weight * pool.solved.reshape(weight.shape))
+            said = (self.disease, target, seen, self.visit_day, self.rules, self.settings.subjects, pool.solved)
+            return plain_logit(share(*said)[0], 0.5 / said[5]) if target.kind == "proportion" else statistic(*said)
 
         if not key:
             self.at_entry = np.stack([read(replace(t, day=0.0)) if t.kind in SHARES else np.zeros(self.drawn.draws.n)
@@ -216,23 +212,9 @@ def published_change(target: Target) -> tuple[float, str]:
     return target.observed, "mean_change"
 
 
-def plain_logit(empirical: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the half patients on both sides out of an empirical logit, so that shares of draws average to their mean.
-
-    Parameters
-    ----------
-    empirical : ndarray, shape (n_draw,)
-    weight : ndarray, shape (n_draw, n_subject)
-        Of the patients that were counted.
-
-    Returns
-    -------
-    ndarray, shape (n_draw,)
-        Nobody and everybody stay finite, at half of one simulated patient.
-    """
-    n = weight.sum(axis=1) ** 2 / np.maximum((weight**2).sum(axis=1), 1e-300)
-    room = 0.5 / weight.shape[1]
-    return logit(np.clip(((n + 1.0) * expit(empirical) - 0.5) / np.maximum(n, 1e-12), room, 1.0 - room))
+def plain_logit(shares: NDArray[np.float64], room: float) -> NDArray[np.float64]:
+    """Return the logit of shares as they are, so that they average to their mean; none and all stay ``room`` away."""
+    return logit(np.clip(shares, room, 1.0 - room))
 
 
 def reader_scale(target: Target, moved: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,6 +15,20 @@ from stroma.tables import Row
 ANY = "*"
 
 
+def require_population(disease: Disease, population: str) -> None:
+    """Refuse a population that ``disease.toml`` does not list.
+
+    Raises
+    ------
+    StromaError
+        P001.
+    """
+    known = disease.config["populations"]
+    if population not in known:
+        raise fail("P001", f"`{disease.disease_id}` has no population `{population}`",
+                   hint=nearest(population, known))
+
+
 def baseline_rows(disease: Disease, population: str) -> list[Row]:
     """Return one row a covariate: the population's own where it has one, the general one otherwise.
 
@@ -23,10 +37,7 @@ def baseline_rows(disease: Disease, population: str) -> list[Row]:
     StromaError
         P001 for a population that ``disease.toml`` does not list.
     """
-    known = disease.config["populations"]
-    if population not in known:
-        raise fail("P001", f"`{disease.disease_id}` has no population `{population}`",
-                   hint=nearest(population, known))
+    require_population(disease, population)
     rows: dict[str, Row] = {}
     for row in disease.baselines:
         if row.text("population") in (ANY, population):

@@ -62,7 +62,10 @@ def fit_origin(disease: Disease, listed: TargetList, origin: Origin, settings: S
 
 def rebuild(disease: Disease, backend: Backend, work: Path, progress: Progress | None = None,
             told: Callable[[Rebuilt, int, int], None] | None = None) -> list[Rebuilt]:
-    """Make the posterior of everything and of each rolling origin; those still valid stay, one that fails is gone.
+    """Make the posterior of everything and of each rolling origin.
+
+    Those that today's tables and code would give again stay, of whatever settings; of any other origin that cannot be
+    fitted, no posterior is left.
 
     Parameters
     ----------
@@ -77,7 +80,7 @@ def rebuild(disease: Disease, backend: Backend, work: Path, progress: Progress |
     for number, origin in enumerate(origins, 1):
         began = time.monotonic()
         file = origin_file(origin.label)
-        if _valid(disease, listed, origin, file):
+        if still_valid(disease, listed, origin, file):
             said = Rebuilt(origin.label, True, f"{load_posterior(disease, file).content_hash}, unchanged", 0.0)
         else:
             try:
@@ -95,13 +98,14 @@ def rebuild(disease: Disease, backend: Backend, work: Path, progress: Progress |
     return found
 
 
-def _valid(disease: Disease, listed: TargetList, origin: Origin, file: str) -> bool:
-    """Return whether a stored posterior is what this data, code and origin give."""
+def still_valid(disease: Disease, listed: TargetList, origin: Origin, file: str) -> bool:
+    """Return whether a stored posterior is what this data, code and origin give with the settings it was made with."""
     try:
         manifest = load_posterior(disease, file).manifest
     except StromaError:
         return False
+    settings = Settings.of_key(manifest["settings"])
     everything, _ = fit_side(disease, listed, EVERYTHING)
-    start = "" if origin == EVERYTHING else fit_key(disease, everything, SETTINGS.key(), "background")
+    start = "" if origin == EVERYTHING else fit_key(disease, everything, settings.key(), "background")
     return manifest.get("fit_key") == whole_key(disease, *fit_side(disease, listed, origin),
-                                                beginning(SETTINGS, start))
+                                                beginning(settings, start))
