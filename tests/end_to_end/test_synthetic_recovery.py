@@ -66,7 +66,7 @@ def test_a_known_effect_is_recovered(disease: Disease, tmp_path: Path) -> None:
     scaled = posterior.scaled[:, columns]
     known = np.full(scaled.shape[0], 1.0 / scaled.shape[0])
     first = Round(Draws(names, scaled), np.zeros((known.size, 0)), np.arange(known.size), known, float(known.size),
-                  np.zeros(0), np.zeros(0))
+                  np.zeros(0))
     bare = without_cells(disease)
 
     def simulate(of: Disease, draws: Draws, subjects: int) -> np.ndarray:

@@ -45,6 +45,7 @@ def test_it_rests_on_more_even_draws_than_a_round_simulates(found: Round) -> Non
     assert found.draws.n == found.weight.size == KEPT * SIZES.draws
     assert found.weight == pytest.approx(1.0 / found.draws.n)
     assert SIZES.draws < found.effective < found.draws.n
+    assert np.unique(found.group).size == np.unique(found.draws.scaled, axis=0).shape[0], "a repeat is one draw"
 
 
 def test_the_model_itself_says_there_what_the_emulator_says(knee: Disease, control: list[Target], found: Round) -> None:
@@ -69,5 +70,5 @@ def test_an_interrupted_fit_goes_on_to_the_same_posterior(knee: Disease, control
 
 def test_a_background_of_too_few_draws_is_refused(knee: Disease, control: list[Target], tmp_path: Path) -> None:
     small = Settings(prior_draws=120, draws=60, subjects=16, rounds=1, seed=3)
-    with pytest.raises(StromaError, match="C030"):
+    with pytest.raises(StromaError, match=r"C030.*background"):
         fit_background(knee, control, small, CpuBackend(None), Checkpoints(tmp_path, "x"), None)

@@ -32,9 +32,8 @@ def knee() -> Disease:
 def background(knee: Disease) -> Round:
     names = knee.fitted_in("background")
     weight = np.arange(1.0, GROUPS + 1) / (np.arange(1.0, GROUPS + 1)).sum()
-    nothing = np.zeros(0)
     return Round(Draws(names, sample_prior(knee, names, GROUPS, 1)), np.zeros((GROUPS, 0)), np.arange(GROUPS), weight,
-                 float(GROUPS), nothing, nothing)
+                 float(GROUPS), np.zeros(0))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def found(knee: Disease, background: Round) -> tuple[Pool, float, float]:
     k = len(source.names)
     coefficients = np.zeros((n_terms(k), 1))
     coefficients[1 + source.names.index(knee.amplitude)] = 1.0
-    pool = source.pool(Emulator(np.zeros(k), np.ones(k), coefficients, np.zeros(1)), 3, SIZE)
+    pool = source.pool(Emulator(np.zeros(k), np.ones(k), coefficients), 3, SIZE)
     spread = knee.parameters["series_spread"].value * effect_scale(knee, series.kind, series.quantity)
     return pool, number, float(np.hypot(ERROR, spread))
 

@@ -25,7 +25,7 @@ from stroma.calibration.background import BackgroundDensity, fit_background
 from stroma.calibration.fingerprint import fit_key
 from stroma.calibration.likelihood import SHARES, Likelihood, cells_spread, effect_scale, open_label_shift
 from stroma.calibration.rounds import Checkpoints, Settings
-from stroma.calibration.sampler import Emulated, explore, fit_emulator
+from stroma.calibration.sampler import Emulated, distinct, explore, fit_emulator
 from stroma.calibration.simulate import Draws, simulate_targets
 from stroma.calibration.targets import Target, load_targets
 from stroma.disease import Disease, load_disease
@@ -196,10 +196,10 @@ def main() -> None:
 
     background = found.draws.names
     own = tuple(n for n in disease.uncertain if n not in background)
-    start = np.unique(found.draws.scaled, axis=0)[:4 * len(background)]
+    start = distinct(found.draws.scaled)[:4 * len(background)]
     chain = background_chain(disease, control, simulated, start, 21)
-    distinct = np.unique(chain.scaled, axis=0, return_index=True)[1]  # a walker that stays must not meet itself
-    pick = generator(23, "truths and pool").permutation(distinct)
+    apart = np.unique(chain.scaled, axis=0, return_index=True)[1]  # a walker that stays must not meet itself
+    pick = generator(23, "truths and pool").permutation(apart)
     true, pool = chain.of(pick[:TRUTHS]), chain.of(pick[TRUTHS:TRUTHS + POOL])
 
     names = (*background, *own)

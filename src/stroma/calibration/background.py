@@ -20,18 +20,20 @@ from stroma.calibration.rounds import (
     smoothing_error,
     staged,
 )
-from stroma.calibration.sampler import Emulated, Emulator, explore, importance_weights
+from stroma.calibration.sampler import Emulated, Emulator, distinct, explore, importance_weights
 from stroma.calibration.simulate import Draws, Progress, simulate_targets
 from stroma.calibration.targets import Target
 from stroma.disease import Disease
 from stroma.engine.ensemble import Backend
+from stroma.errors import fail
 from stroma.library import library_root
 from stroma.population.priors import log_prior, sample_prior
 from stroma.streams import generator
 from stroma.trial.rules import load_rules
 
-# So many of the draws that a round simulates are to count under the emulator fitted with them.
-ENOUGH_EFFECTIVE_SIZE = 400.0
+# The share of a round's draws that is to count under the emulator fitted with them: to stop, and at all. A normal
+# posterior that moves by one SD leaves 1/e of them (by half as much again, a tenth).
+SETTLED, UNSETTLED = 0.37, 0.1
 # Steps of the chain that says where to simulate, and of the one that gives the posterior.
 GUIDE_STEPS, CHAIN_STEPS = 2000, 6000
 # Draws of the posterior for each that a round simulates: the arms with cells will leave only part of them.
@@ -57,7 +59,8 @@ class BackgroundDensity:
         """Return the log density of draws, shape (n,); minus infinity where it is undefined."""
         spread = np.exp(np.clip(scaled[:, self._spread_at], -5, 2))
         prior = log_prior(self._disease, self._names, scaled)
-        return np.nan_to_num(prior + self.likelihood.total(emulator.predict(scaled), spread), nan=-np.inf)
+        found = prior + self.likelihood.total(emulator.predict(scaled), spread)
+        return np.nan_to_num(found, nan=-np.inf, neginf=-np.inf)
 
     def sample(self, known: Emulated, count: int, steps: int, seed: int, label: str) -> tuple[Draws, float]:
         """Draw from the density with a chain that starts at the best known draws.
@@ -69,8 +72,7 @@ class BackgroundDensity:
             How many independent draws they are worth.
         """
         best = known.scaled[np.argsort(-self.log(known.scaled, known.emulator))]
-        apart = np.sort(np.unique(best, axis=0, return_index=True)[1])  # a move between equal walkers divides by 0
-        start = best[apart[:4 * len(self._names)]]
+        start = distinct(best)[:4 * len(self._names)]
         chain, worth = explore(partial(self.log, emulator=known.emulator), start, steps, seed)
         taken = generator(seed, label).choice(chain.shape[0], min(count, chain.shape[0]), replace=False)
         return Draws(self._names, chain[taken]), 1.0 / (1.0 / taken.size + 1.0 / worth)
@@ -82,7 +84,7 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
     """Fit the background parameters to control arms.
 
     An emulator says where the posterior lies; draws are simulated there, until it is right on a round that it has
-    not seen and that round does not move the posterior any more. The posterior is then a chain under the emulator
+    not seen and that round moves the posterior by no more than an SD. The posterior is then a chain under the emulator
     alone, of more draws than a round simulates.
 
     Parameters
@@ -100,8 +102,8 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
     Raises
     ------
     StromaError
-        C010-C012 for targets that the origin does not see, C030 when after the last round fewer than 100 of its draws
-        count or the emulator is off by a sampling error.
+        C010-C012 for targets that the origin does not see, C030 when after the last round fewer than a tenth of its
+        draws count or the emulator is off by a sampling error, and when the chain is worth fewer than 100 draws.
     """
     require_fit_side(targets, origin)
     names = disease.fitted_in("background")
@@ -126,21 +128,23 @@ def fit_background(disease: Disease, targets: Sequence[Target], settings: Settin
         first = kept.arrays("background_0", lambda: simulate(prior, 0))
         start = Emulated(first["scaled"], first["predicted"])
     known = start
-    error = residual = np.zeros(len(targets))
-    effective = 0.0
+    error, overlap = np.zeros(len(targets)), 0.0
     for number in range(1, settings.rounds + 1):
         found = kept.arrays(f"background_{number}", partial(next_round, known, number))
         scaled, predicted = found["scaled"], found["predicted"]
         unseen, proposed = known.emulator.predict(scaled), density.log(scaled, known.emulator)
         error = smoothing_error(density.likelihood, np.full(scaled.shape[0], 1.0 / scaled.shape[0]), predicted, unseen)
-        residual = np.std(predicted - unseen, axis=0, dtype=float)
         known = known.joined(scaled, predicted)
-        _, effective = importance_weights(density.log(scaled, known.emulator), proposed)
-        if effective >= ENOUGH_EFFECTIVE_SIZE and np.abs(error).max() < WELL_SMOOTHED:
+        overlap = importance_weights(density.log(scaled, known.emulator), proposed)[1] / scaled.shape[0]
+        if overlap >= SETTLED and np.abs(error).max() < WELL_SMOOTHED:
             break
-    require_effective("background", effective, MORE)
+    if overlap < UNSETTLED:
+        raise fail("C030", f"the background posterior still moves: {100 * overlap:.0f} % of the last round's draws "
+                           f"count once they are known, {100 * UNSETTLED:.0f} % are needed", hint=MORE, exit_code=3)
     require_smooth("background", error, MORE)
     chain = kept.arrays("background_posterior", partial(posterior, known))
-    count = chain["scaled"].shape[0]
-    return Round(Draws(names, chain["scaled"]), known.emulator.predict(chain["scaled"]), np.arange(count),
-                 np.full(count, 1.0 / count), float(chain["worth"]), residual, error), known
+    require_effective("background", float(chain["worth"]), "more --draws")
+    scaled = chain["scaled"]
+    group = np.unique(scaled, axis=0, return_inverse=True)[1].astype(np.int64)
+    return Round(Draws(names, scaled), known.emulator.predict(scaled), group,
+                 np.full(group.size, 1.0 / group.size), float(chain["worth"]), error, overlap), known

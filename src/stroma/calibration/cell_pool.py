@@ -91,9 +91,10 @@ class CellDraws:
         """
         whole, seed = self._background, self._seed + number
         rng = generator(seed, "background draws for cells")
-        group = rng.permutation(_systematic(whole.weight, count, rng))
+        rows = rng.permutation(_systematic(whole.weight, count, rng))
         own, log_ratio = propose(self._disease, self._own, near, count, seed)
-        return Draws(self.names, np.concatenate([whole.draws.scaled[group], own], axis=1)), group, log_ratio
+        drawn = Draws(self.names, np.concatenate([whole.draws.scaled[rows], own], axis=1))
+        return drawn, whole.group[rows], log_ratio
 
     def pool(self, emulator: Emulator | None, number: int, count: int) -> Pool:
         """Return weighed draws, in steps from the prior to where they count; without an emulator from the prior."""

@@ -63,7 +63,7 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
     source = CellDraws(disease, targets, background, settings.seed)
     if not targets:
         pool = source.pool(None, 0, settings.draws)
-        return _round(pool, np.zeros(0), np.zeros(0)), pool.weights
+        return _round(pool, np.zeros(0)), pool.weights
     amplitude = source.names.index(disease.amplitude)
     enough = DRAWS_A_TERM * n_terms(len(source.names), amplitude)
     if enough > (MOST_BATCHES - 1) * settings.draws:
@@ -71,7 +71,7 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
                            f"{settings.draws:,} are fewer", hint=MORE, exit_code=3)
     likelihood = Likelihood(disease, targets)
     scaled, simulated = np.zeros((0, len(source.names))), np.zeros((0, len(targets)))
-    residual, error = np.zeros(len(targets)), np.full(len(targets), np.inf)
+    error = np.full(len(targets), np.inf)
 
     def simulate(draws: Draws, weights: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray]:
         raw = simulate_targets(disease, targets, source.rules, draws, settings.subjects, settings.seed, backend,
@@ -89,14 +89,13 @@ def fit_cells(disease: Disease, targets: list[Target], background: Round, settin
         scaled, simulated = np.concatenate([scaled, found["scaled"]]), np.concatenate([simulated, found["predicted"]])
         if before is not None:
             smooth = before.predict(found["scaled"])
-            residual = np.std(found["predicted"] - smooth, axis=0, dtype=float)
             error = _worst([smoothing_error(likelihood, found[p], found["predicted"], smooth) for p in CREDITING])
             if np.abs(error).max() < WELL_SMOOTHED:
                 break
     require_smooth("MSC", error, MORE)
     emulator = fit_emulator(scaled, simulated, cubic=amplitude)
     pool = source.pool(emulator, MOST_BATCHES, WEIGHED * settings.draws)
-    second = _round(pool, residual, error)
+    second = _round(pool, error)
     require_effective("MSC", second.effective, MORE)
     return second, pool.weights
 
@@ -107,6 +106,6 @@ def _worst(errors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.take_along_axis(table, np.abs(table).argmax(axis=0)[None], axis=0)[0]
 
 
-def _round(pool: Pool, residual: NDArray[np.float64], error: NDArray[np.float64]) -> Round:
+def _round(pool: Pool, error: NDArray[np.float64]) -> Round:
     weight = pool.weights["current"]
-    return Round(pool.draws, pool.smooth, pool.group, weight, distinct_size(weight, pool.group), residual, error)
+    return Round(pool.draws, pool.smooth, pool.group, weight, distinct_size(weight, pool.group), error)

@@ -54,14 +54,14 @@ def calibrate(disease: Disease, backend: Backend, settings: Settings, work: Path
     origin : Origin
         What the fit may see.
     start : Simulated, optional
-        What was simulated for more rows, this fit's among them; it replaces the first round. It trains the first
-        emulator and so says where to simulate; none of its published numbers enters the density.
+        What was simulated for more rows, this fit's among them; it replaces the first round. It trains the emulator
+        beside what is simulated here; none of its published numbers enters the density.
 
     Raises
     ------
     StromaError
-        C010-C012 when a target that the origin does not see reaches the fit; C030 when the effective sample
-        size stays below 100.
+        C010-C012 when a target that the origin does not see reaches the fit; C030 when too few draws count in either
+        stage or its emulator is off by a sampling error.
     """
     listed = targets or load_targets(disease)
     background, cells = fit_side(disease, listed, origin)
@@ -105,6 +105,7 @@ def _posterior(disease: Disease, first: Round, second: Round, weights: Mapping[s
         "excluded": [{"target_id": e.target_id, "reason": e.reason}
                      for e in listed.excluded if e.role.startswith("fit") or not origin.split],
         "smoothing_error": {"background": _largest(background, first), "cells": _largest(cells, second)},
+        "overlap": {"background": round(first.overlap, 2)},
         "effective_size": {"background": round(first.effective, 1),
                            **{n: round(distinct_size(weights[n], second.group), 1) for n in PRIORS}},
     }

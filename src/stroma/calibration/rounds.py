@@ -64,12 +64,12 @@ class Round:
         Which background draw each row has.
     weight : ndarray, shape (n_draw,)
     effective : float
-        Effective number of distinct background draws.
-    residual_sd : ndarray, shape (n_target,)
-        What an emulator leaves unexplained on a round that it has not seen: mostly the Monte-Carlo noise of the
-        patients of a draw.
+        Effective number of distinct background draws; of a chain, how many independent draws it is worth.
     smoothing_error : ndarray, shape (n_target,)
-        How far that emulator is off there on average, in units of each number's sampling error.
+        How far an emulator is off on average on a round that it has not seen, in units of each number's sampling error.
+    overlap : float
+        The share of the last round's draws that count under the emulator fitted with them; one where nothing was
+        settled in rounds.
     """
 
     draws: Draws
@@ -77,8 +77,8 @@ class Round:
     group: NDArray[np.int64]
     weight: NDArray[np.float64]
     effective: float
-    residual_sd: NDArray[np.float64]
     smoothing_error: NDArray[np.float64]
+    overlap: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def require_effective(what: str, effective: float, hint: str) -> None:
     StromaError
         C030 when fewer than 100 count.
     """
-    if effective < MIN_EFFECTIVE_SIZE:
+    if not effective >= MIN_EFFECTIVE_SIZE:  # nor is a chain that never moved worth anything
         raise fail("C030", f"the {what} posterior rests on {effective:.0f} effective background draws, "
                            f"{MIN_EFFECTIVE_SIZE:.0f} are needed", hint=hint, exit_code=3)
 

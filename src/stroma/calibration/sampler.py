@@ -1,7 +1,7 @@
 """An emulator of the simulated statistics, an ensemble sampler (emcee) for densities under it, and their weights.
 
 Smoothing by the emulator is needed: with some hundred patients a draw the raw statistics carry Monte-Carlo noise,
-which thousands of draws average out. What the emulator leaves unexplained is kept with the posterior.
+which thousands of draws average out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ class Emulator:
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
     coefficients: NDArray[np.float64]
-    residual_sd: NDArray[np.float64]
     cubic: int | None = None
 
     def predict(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,8 +69,7 @@ def fit_emulator(scaled: NDArray[np.float64], statistics: NDArray[np.float64], r
     penalty = np.full(features.shape[1], ridge)
     penalty[0] = 1e-8
     coefficients = np.asarray(np.linalg.solve(left + np.diag(penalty), features.T @ statistics), float)
-    residual = statistics - features @ coefficients
-    return Emulator(centre, scale, coefficients, residual.std(axis=0), cubic)
+    return Emulator(centre, scale, coefficients, cubic)
 
 
 class Emulated:
@@ -121,6 +119,11 @@ def explore(log_density: LogDensity, start: NDArray[np.float64], steps: int,
     slowest = float(sampler.get_autocorr_time(discard=steps // 2, tol=0).max())
     chain = np.asarray(sampler.get_chain(discard=steps // 2, thin=5, flat=True))
     return chain, start.shape[0] * kept / slowest
+
+
+def distinct(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows once each, in order of first appearance: a move between equal walkers would divide by zero."""
+    return rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
 
 
 def importance_weights(log_target: NDArray[np.float64],

@@ -134,8 +134,9 @@ class Game:
         seen = observe(self.disease, pool, self.settings.seed)
 
         def read(target: Target) -> NDArray[np.float64]:
-            said = (self.disease, target, seen, self.visit_day, self.rules, self.settings.subjects, pool.solved)
-            return plain_logit(share(*said)[0], 0.5 / said[5]) if target.kind == "proportion" else statistic(*said)
+            subjects = self.settings.subjects
+            said = (self.disease, target, seen, self.visit_day, self.rules, subjects, pool.solved)
+            return plain_logit(share(*said)[0], 0.5 / subjects) if target.kind == "proportion" else statistic(*said)
 
         if not key:
             self.at_entry = np.stack([read(replace(t, day=0.0)) if t.kind in SHARES else np.zeros(self.drawn.draws.n)
