@@ -105,7 +105,7 @@ def test_the_signal_that_a_draw_has_not_is_worth_nothing() -> None:
     assert (dead[apoptosis == 1] < none[apoptosis == 1] - 1e-3).any()
 
 
-def test_a_share_is_explained_as_it_was_simulated_without_the_half_patients() -> None:
+def test_the_logit_of_a_share_is_plain_and_finite_at_nobody_and_everybody() -> None:
     found = expit(plain_logit(np.array([0.0, 0.04, 0.5, 0.7, 1.0]), 0.5 / 40))
     assert found == pytest.approx([0.5 / 40, 0.04, 0.5, 0.7, 1 - 0.5 / 40], abs=1e-12)
 
